@@ -1,0 +1,161 @@
+//! A running relay: both ports, the lanes, the janitor.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::check::Compiled;
+use crate::app::lanes::{Lanes, Watch};
+use crate::config::Config;
+use crate::dispatch::run;
+use crate::http::hooks::{Hooks, Live, Patience};
+use crate::http::{self, Limits, admin, hooks};
+use crate::ingest::Ingest;
+use crate::janitor;
+use crate::operator::Operator;
+use crate::operator::readiness::Readiness;
+use crate::store::{Store, sqlite};
+use crate::telemetry::metrics;
+
+/// Histograms are folded this often, so that they stay small where nobody scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Where the relay listens. They are bound before anything else starts, so a port that is taken is told at once.
+pub struct Listeners {
+    /// For webhooks.
+    pub hooks: TcpListener,
+    /// For page, API, metrics and health.
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds what the configuration names.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let bind = async |key: &str, address: SocketAddr| {
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+        };
+        Ok(Self {
+            hooks: bind("http.listen", config.http.listen).await?,
+            admin: bind("admin.listen", config.admin.listen).await?,
+        })
+    }
+}
+
+/// A running relay. [`Relay::stop`] ends it well; dropping it ends it as a kill would.
+pub struct Relay {
+    hooks: SocketAddr,
+    admin: SocketAddr,
+    store: Arc<dyn Store>,
+    readiness: Readiness,
+    /// Ends the ports and the loops.
+    stop: watch::Sender<bool>,
+    ports: JoinSet<()>,
+    loops: JoinSet<()>,
+}
+
+impl Relay {
+    /// Opens the store, takes the apps, and starts the ports and the loops.
+    pub async fn start(config: Config, compiled: Compiled, listeners: Listeners) -> anyhow::Result<Self> {
+        // Installs the recorder, so that what happens from here on is counted.
+        metrics::handle();
+        let config = Arc::new(config);
+        let now = Timestamp::now();
+        let store = sqlite::open(&config.store.path, config.store.max_queued)?;
+        let owner = uuid::Uuid::now_v7().to_string();
+        let Lanes { lanes, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
+        let readiness = Readiness::new(Arc::clone(&store));
+        let (hooks, admin) = (listeners.hooks.local_addr()?, listeners.admin.local_addr()?);
+        let stop = watch::Sender::new(false);
+        let mut relay = Self {
+            hooks,
+            admin,
+            store: Arc::clone(&store),
+            readiness: readiness.clone(),
+            stop,
+            ports: JoinSet::new(),
+            loops: JoinSet::new(),
+        };
+        for lane in lanes {
+            relay.loops.spawn(run::run(lane, Arc::clone(&store), relay.stop.subscribe()));
+        }
+        relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop.subscribe()));
+        relay.loops.spawn(upkeep(relay.stop.subscribe()));
+        let live = live(&config, compiled, Arc::clone(&store));
+        let router = hooks::router(Hooks::new(live, readiness.clone(), Patience::default()));
+        relay.serve(listeners.hooks, router);
+        let operator = Arc::new(operator(store, view, readiness));
+        relay.serve(listeners.admin, admin::router(operator, &config.admin, admin));
+        Ok(relay)
+    }
+
+    fn serve(&mut self, listener: TcpListener, router: axum::Router) {
+        let mut stop = self.stop.subscribe();
+        let told = async move {
+            let _told = stop.wait_for(|stop| *stop).await;
+        };
+        self.ports.spawn(http::serve(listener, router, told, Limits::default()));
+    }
+
+    /// Where webhooks are taken.
+    pub fn hooks(&self) -> SocketAddr {
+        self.hooks
+    }
+
+    /// Where the operator's page is.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// What is kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Resolves with the reason when the store is broken for good: the process must end.
+    pub async fn broken(&self) -> String {
+        self.store.broken().await
+    }
+
+    /// Stops accepting, finishes what is in flight, and leaves the rest stored.
+    pub async fn stop(mut self) {
+        self.readiness.stop();
+        self.stop.send_replace(true);
+        while self.ports.join_next().await.is_some() {}
+        while self.loops.join_next().await.is_some() {}
+        self.store.close().await;
+    }
+}
+
+fn live(config: &Config, compiled: Compiled, store: Arc<dyn Store>) -> Arc<ArcSwap<Live>> {
+    let Compiled { sources, routes, renderer } = compiled;
+    Arc::new(ArcSwap::from_pointee(Live {
+        sources,
+        ingest: Ingest { routes, renderer, store },
+        receivers: config.receivers.keys().cloned().collect(),
+        max_body: config.http.max_body,
+        dingtalk_path: config.http.dingtalk_path.clone(),
+    }))
+}
+
+fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness) -> Operator {
+    let apps = view.clone();
+    let lanes = Box::new(move || view.lanes(Timestamp::now()));
+    let apps = Box::new(move || apps.apps(Timestamp::now()));
+    Operator::new(store, lanes, apps, readiness)
+}
+
+async fn upkeep(mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(UPKEEP) => metrics::handle().run_upkeep(),
+        }
+    }
+}

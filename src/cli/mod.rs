@@ -1,0 +1,160 @@
+//! The command line (contract §2): arguments in, exit codes out. 0 done, 1 failed, 2 bad usage or configuration.
+//!
+//! It knows which rooms answer which command and how to say it to a person; it decides nothing else.
+
+pub mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::check::compile;
+use crate::app::demo;
+use crate::app::signals::told_to_end;
+use crate::config::problem::Problems;
+use crate::config::{self, Config, SecretsRead};
+use crate::dingtalk::codes;
+use crate::simulator;
+use crate::simulator::strict::Strict;
+use crate::telemetry::logs;
+
+const FAILED: u8 = 1;
+const BAD_USAGE: u8 = 2;
+
+/// Webhooks in, DingTalk group messages out: durable, rate-limited, and able to explain itself.
+#[derive(Parser)]
+#[command(name = "dingtalk-relay", version, max_term_width = 100)]
+pub struct Cli {
+    /// How log lines look [default: text on a terminal, JSON otherwise]
+    #[arg(long, global = true, value_enum)]
+    log_format: Option<logs::Format>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(ConfigArgs),
+    /// Say every problem of a configuration at once
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Do not read the *_file secrets (for CI, where they do not exist)
+        #[arg(long)]
+        skip_secrets: bool,
+    },
+    /// Say what a DingTalk error code means, its class, and how to mend it
+    Explain {
+        /// The code, as in `send.too.fast`
+        code: String,
+    },
+    /// Be a DingTalk on this machine
+    Simulate {
+        /// Where to listen; loopback, unless you know better
+        #[arg(long, default_value = "127.0.0.1:8070")]
+        listen: SocketAddr,
+        /// Accept only the apps, robots and groups that this YAML or JSON file lists
+        #[arg(long, value_name = "FILE")]
+        strict: Option<PathBuf>,
+    },
+    /// Run simulator, relay and sample webhooks together: nothing to configure
+    Demo {
+        /// End when everything has arrived: exit 0 if it did
+        #[arg(long)]
+        once: bool,
+    },
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// A configuration file, or a folder (its *.yaml in name order); may repeat, later ones win
+    #[arg(long = "config", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Does what the arguments say.
+pub fn run(cli: Cli) -> ExitCode {
+    // The demo is for looking at messages; what it logs is of interest only when something goes wrong.
+    logs::init(cli.log_format, if matches!(cli.command, Command::Demo { .. }) { "warn" } else { "info" });
+    let done = match cli.command {
+        Command::Serve(args) => {
+            return with_config(&args, SecretsRead::Read, |config| in_runtime(serve::serve(config)));
+        }
+        Command::Check { config, skip_secrets } => {
+            let secrets = if skip_secrets { SecretsRead::Skip } else { SecretsRead::Read };
+            return with_config(&config, secrets, check);
+        }
+        Command::Explain { code } => return explain(&code),
+        Command::Simulate { listen, strict } => in_runtime(simulate(listen, strict)),
+        Command::Demo { once } => in_runtime(demo::run(once)),
+    };
+    exit(done)
+}
+
+fn with_config(args: &ConfigArgs, secrets: SecretsRead, then: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    match config::load(&args.files, environment(), secrets) {
+        Ok(config) => match then(config) {
+            Err(error) if error.is::<Problems>() => refuse(&error.to_string()),
+            done => exit(done),
+        },
+        Err(problems) => refuse(&Problems(problems).to_string()),
+    }
+}
+
+/// What is not UTF-8 cannot be ours, and `std::env::vars` would panic at it.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn check(config: Config) -> anyhow::Result<()> {
+    compile(&config).map_err(Problems)?;
+    println!("The configuration is sound: {}.", serve::summary(&config));
+    Ok(())
+}
+
+fn explain(code: &str) -> ExitCode {
+    let Some(known) = codes::explain(code) else {
+        let near = codes::codes().map(|known| known.code).min_by_key(|known| strsim::levenshtein(known, code));
+        let near = near.filter(|known| strsim::normalized_levenshtein(known, code) > 0.6);
+        let hint = near.map(|known| format!("; did you mean '{known}'?")).unwrap_or_default();
+        eprintln!("'{}' is not a documented code{hint}", code.escape_debug());
+        return ExitCode::from(FAILED);
+    };
+    println!("{known}");
+    ExitCode::SUCCESS
+}
+
+async fn simulate(listen: SocketAddr, strict: Option<PathBuf>) -> anyhow::Result<()> {
+    let strict = strict.map(|file| Strict::load(&file)).transpose()?;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot listen on {listen}: {error}"))?;
+    let address = listener.local_addr()?;
+    println!("A DingTalk for tests and demos listens on http://{address}");
+    println!("  apps.<name>.base_url: http://{address}     what arrived: http://{address}/sim/messages");
+    let options = simulator::Options { strict, ..Default::default() };
+    simulator::serve(listener, options, told_to_end()).await?;
+    Ok(())
+}
+
+fn refuse(text: &str) -> ExitCode {
+    eprintln!("{}", text.trim_end());
+    ExitCode::from(BAD_USAGE)
+}
+
+fn exit(done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dingtalk-relay: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

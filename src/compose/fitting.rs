@@ -1,0 +1,109 @@
+//! Which items are shown, and how much of each, so that the text fits and a person can take it in.
+//!
+//! The order of what matters: the headline; the worst item in full; a line for each of the others; the worst of them
+//! in full; the count of the rest. The work is bounded by what can be shown, not by how many items there are (those
+//! beyond are only counted).
+
+use crate::compose::measure::encoded_len;
+use crate::compose::shorten::shorten;
+use crate::model::content::{Content, ContentItem};
+use crate::model::event::{Severity, Status};
+
+/// Nobody reads more items than this in full on a phone.
+const IN_FULL: usize = 10;
+/// Nobody scrolls through more items than this; the sender's own page is a tap away.
+const SHOWN: usize = 60;
+/// The encoded bytes a line of the list may have.
+const LONGEST_LINE: usize = 1_000;
+/// Room for the line that counts what is not shown: more than its longest form takes.
+const COUNT: usize = 140;
+/// A blank line, encoded.
+const BLANK: usize = 4;
+
+/// What is shown of the items.
+struct Shown {
+    /// The worst items, in full.
+    in_full: Vec<String>,
+    /// The next ones, a line each.
+    lines: Vec<String>,
+}
+
+/// The message text, at most `room` encoded bytes.
+pub(crate) fn text(content: &Content, room: usize) -> String {
+    let alone = content.items.is_empty();
+    let header = shorten(content.header.trim(), if alone { room - room / 4 } else { room / 2 });
+    let footer = shorten(content.footer.trim(), room / 4);
+    let left = room.saturating_sub(encoded_len(&header) + encoded_len(&footer) + 2 * BLANK);
+    let shown = choose(&content.items, left);
+    let rest = &content.items[shown.in_full.len() + shown.lines.len()..];
+    let mut blocks = vec![header];
+    blocks.extend(shown.in_full);
+    blocks.push(shown.lines.join("\n"));
+    blocks.push(count(rest));
+    blocks.push(footer);
+    blocks.retain(|block| !block.is_empty());
+    // Fits already, unless the room is too small for even the count.
+    shorten(&blocks.join("\n\n"), room)
+}
+
+fn choose(items: &[ContentItem], room: usize) -> Shown {
+    let some = &items[..items.len().min(SHOWN)];
+    let everything = (some.len() == items.len()).then(|| fit(some, room));
+    match everything {
+        Some(shown) if shown.in_full.len() + shown.lines.len() == items.len() => shown,
+        _ => fit(some, room.saturating_sub(COUNT + BLANK)),
+    }
+}
+
+fn fit(items: &[ContentItem], room: usize) -> Shown {
+    let mut shown = Shown { in_full: Vec::new(), lines: Vec::new() };
+    let Some((worst, others)) = items.split_first() else { return shown };
+    // A giant leaves half of the room to the others.
+    let first = shorten(body(worst), (if others.is_empty() { room } else { room / 2 }).saturating_sub(BLANK));
+    if first.is_empty() {
+        return shown;
+    }
+    let mut left = room.saturating_sub(encoded_len(&first) + 2 * BLANK);
+    shown.in_full.push(first);
+    for item in others {
+        let line = format!("- {}", shorten(line(item), LONGEST_LINE));
+        let Some(less) = left.checked_sub(encoded_len(&line) + encoded_len("\n")) else { break };
+        left = less;
+        shown.lines.push(line);
+    }
+    let mut unfolded = 0;
+    for (item, line) in others.iter().zip(&shown.lines).take(IN_FULL - 1) {
+        let freed = left + encoded_len(line) + encoded_len("\n");
+        let Some(less) = freed.checked_sub(encoded_len(body(item)) + BLANK) else { break };
+        left = less;
+        shown.in_full.push(body(item).to_owned());
+        unfolded += 1;
+    }
+    shown.lines.drain(..unfolded);
+    shown
+}
+
+fn body(item: &ContentItem) -> &str {
+    [&item.body, &item.short, &item.name].into_iter().map(|text| text.trim()).find(|t| !t.is_empty()).unwrap_or("…")
+}
+
+fn line(item: &ContentItem) -> &str {
+    [&item.short, &item.name].into_iter().map(|text| text.trim()).find(|text| !text.is_empty()).unwrap_or("…")
+}
+
+/// `**+37 more** (2 critical, 30 warning, 5 resolved)`; empty if nothing is left out.
+fn count(rest: &[ContentItem]) -> String {
+    let firing = |severity| rest.iter().filter(|i| i.status == Status::Firing && i.severity == severity).count();
+    let resolved = rest.iter().filter(|item| item.status == Status::Resolved).count();
+    let by_severity = Severity::ALL.into_iter().rev().map(|severity| (firing(severity), severity.as_str()));
+    let mut kinds: Vec<_> = by_severity.chain([(resolved, "resolved")]).collect();
+    kinds.retain(|(count, _)| *count > 0);
+    match kinds.as_slice() {
+        [] => String::new(),
+        [(all, kind)] => format!("**+{all} more**, all {kind}"),
+        kinds => {
+            let kinds: Vec<_> = kinds.iter().map(|(count, kind)| format!("{count} {kind}")).collect();
+            format!("**+{} more** ({})", rest.len(), kinds.join(", "))
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `organisations` and `apps`: whose credentials, and whose month of calls.
+//!
+//! The organisation `default` stands in the embedded defaults, so an app that names none always finds one.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use crate::config::reference::References;
+use crate::config::scalar::{Scalar, base_url, number, one_of, positive_u32, text, wait};
+use crate::config::section::{Reading, Section};
+use crate::config::{App, Organisation};
+use crate::model::name::Name;
+
+/// `organisations`.
+pub(crate) fn organisations(
+    root: &Section<'_>,
+    references: &References<'_>,
+    reading: &Reading,
+) -> BTreeMap<Name, Organisation> {
+    references.check_defaults("organisation", reading, organisation);
+    root.named("organisations", |_| references.defaults("organisation").into_iter().collect(), organisation)
+}
+
+fn organisation(section: &Section<'_>) -> Option<Organisation> {
+    let calls = section.required("calls_per_month", number)?;
+    Some(Organisation { calls_per_month: (calls > 0).then_some(calls) })
+}
+
+/// `apps`.
+pub(crate) fn apps(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> BTreeMap<Name, App> {
+    references.check_defaults("app", reading, |section| app(section, references));
+    root.named("apps", |_| references.defaults("app").into_iter().collect(), |section| app(section, references))
+}
+
+fn app(section: &Section<'_>, references: &References<'_>) -> Option<App> {
+    let organisation = section.required("organisation", |name| references.organisations.named(name));
+    let base_url = address(section);
+    let app_key = section.required("app_key", text);
+    let app_secret = section.required_secret(["app_secret", "app_secret_file"]);
+    let robot_code = section.optional("robot_code", text);
+    let timeout = section.required("timeout", wait);
+    let calls_per_second = section.section("limits", |limits| limits.required("calls_per_second", positive_u32));
+    let app_key = app_key?;
+    Some(App {
+        organisation: organisation?,
+        base_url: base_url?,
+        robot_code: robot_code.unwrap_or_else(|| app_key.clone()),
+        app_key,
+        app_secret: app_secret?,
+        timeout: timeout?,
+        calls_per_second: calls_per_second?,
+    })
+}
+
+/// Which of DingTalk's two worlds an app lives in has no default: a message in the wrong one reaches nobody.
+fn address(section: &Section<'_>) -> Option<Url> {
+    match section.exactly_one_of(&["region", "base_url"])? {
+        "region" => section.optional("region", region),
+        _ => section.optional("base_url", base_url),
+    }
+}
+
+fn region(text: &str) -> Scalar<Url> {
+    let regions = [("intl", "https://api.dingtalk.io"), ("cn", "https://api.dingtalk.com")];
+    base_url(one_of(&regions)(text)?)
+}

@@ -1,0 +1,313 @@
+//! What a person configures, as plain data in the shape of the file.
+//!
+//! [`load`] reads files and environment, merges them, fills in `defaults`, and reports every problem at once. It
+//! builds nothing and checks nothing that another room knows better: matchers are compiled by `routing`, templates
+//! by `render`. The keys, their meaning and their defaults stand in `config/default.yaml`, which is embedded and
+//! *is* the defaults.
+//!
+//! The way of a value: `tree` keeps the text a person wrote, `files` lays file over file, `section` asks for it
+//! in layers, `scalar` makes it a duration or an address, and one file for each part of the configuration puts
+//! the plain data together.
+
+mod apps;
+mod files;
+pub mod problem;
+mod receivers;
+mod reference;
+mod route;
+mod scalar;
+pub mod secret;
+mod section;
+mod service;
+mod sources;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::problem::Problem;
+use crate::config::reference::References;
+use crate::config::secret::Secret;
+use crate::config::section::{Layer, Reading, Section};
+use crate::config::tree::{Format, Map, Node};
+use crate::model::event::Severity;
+use crate::model::health::Backoff;
+use crate::model::name::Name;
+
+/// Whether `*_file` secrets are opened while loading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretsRead {
+    /// A secret file that cannot be read, or is empty, is a problem.
+    Read,
+    /// They are not touched: `check --skip-secrets`, for CI, where they do not exist.
+    Skip,
+}
+
+/// Loads what the files and folders at `paths` say over the embedded defaults, and what `RELAY__SECTION__KEY`
+/// variables of the `environment` say over those. Answers every problem there is; only a file that cannot be read
+/// or parsed keeps the rest from being judged, since the rest would miss what it holds.
+pub fn load(
+    paths: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+    secrets: SecretsRead,
+) -> Result<Config, Vec<Problem>> {
+    let reading = Reading::new(secrets);
+    match files::gather(paths, environment, &reading) {
+        Some(tree) => config(&tree, reading),
+        None => Err(reading.into_problems()),
+    }
+}
+
+/// Loads one YAML text over the embedded defaults, without environment: for the demo and for tests.
+pub fn from_text(yaml: &str) -> Result<Config, Vec<Problem>> {
+    let node = Node::read(yaml, Format::Yaml).map_err(|broken| vec![Problem::at("", broken.to_string())])?;
+    let reading = Reading::new(SecretsRead::Read);
+    let mut tree = files::defaults();
+    files::lay_over(&mut tree, node, "", &reading);
+    config(&tree, reading)
+}
+
+fn config(tree: &Map, reading: Reading) -> Result<Config, Vec<Problem>> {
+    let references = References::of(tree);
+    let root = vec![Layer { path: String::new(), map: tree }];
+    let config = Section::read("", root, &reading, |root| read(root, &references, &reading));
+    match (config, reading.into_problems()) {
+        (Some(config), problems) if problems.is_empty() => Ok(config),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// Reads every part, whatever is wrong with the ones before.
+fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> Option<Config> {
+    let http = root.section("http", |section| service::http(section, references));
+    let admin = root.section("admin", service::admin);
+    let store = root.section("store", service::store);
+    let organisations = apps::organisations(root, references, reading);
+    let apps = apps::apps(root, references, reading);
+    let receivers = receivers::receivers(root, &apps, references, reading);
+    let sources = sources::sources(root, references, reading);
+    let route = route::route(root, references);
+    let retry = root.section("retry", service::retry);
+    let templates = root.paths("templates");
+    references.leave_defaults(root);
+    let (http, admin) = (http?, admin?);
+    if http.listen == admin.listen && http.listen.port() != 0 {
+        reading.note("admin.listen", "must not be the same as http.listen");
+    }
+    Some(Config {
+        http,
+        admin,
+        store: store?,
+        organisations,
+        apps,
+        receivers,
+        sources,
+        route: route?,
+        retry: retry?,
+        templates: templates?,
+    })
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The webhook port.
+    pub http: Http,
+    /// The operator's port.
+    pub admin: Admin,
+    /// The database.
+    pub store: Store,
+    /// Who shares a month of calls. Always holds what the apps name.
+    pub organisations: BTreeMap<Name, Organisation>,
+    /// DingTalk apps.
+    pub apps: BTreeMap<Name, App>,
+    /// Groups, each reached through one robot.
+    pub receivers: BTreeMap<Name, Receiver>,
+    /// Senders of webhooks.
+    pub sources: BTreeMap<Name, Source>,
+    /// Which receivers get which items. Without one only direct paths work.
+    pub route: Option<Route>,
+    /// When a failed delivery is tried again.
+    pub retry: Retry,
+    /// Folders or files of the operator's own `*.md.j2`.
+    pub templates: Vec<PathBuf>,
+}
+
+/// `http`: where webhooks come in.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// The address.
+    pub listen: SocketAddr,
+    /// The largest body, in bytes.
+    pub max_body: u64,
+    /// The source behind `/dingtalk/{receiver}/send`, if that path is served.
+    pub dingtalk_path: Option<Name>,
+}
+
+/// `admin`: page, API, metrics, health.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The address.
+    pub listen: SocketAddr,
+    /// What callers must show, if anything.
+    pub token: Option<Secret>,
+    /// What links to the page begin with.
+    pub external_url: Option<Url>,
+}
+
+/// `store`: the database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The SQLite file (`sqlite:` was taken off).
+    pub path: PathBuf,
+    /// How long an event is remembered.
+    pub retention: Duration,
+    /// More waiting deliveries than this: 503.
+    pub max_queued: u64,
+}
+
+/// One organisation.
+#[derive(Debug, Clone)]
+pub struct Organisation {
+    /// Calls a month of the whole organisation; `None`: no quota (0 in the file).
+    pub calls_per_month: Option<u64>,
+}
+
+/// One app.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Whose month it shares.
+    pub organisation: Name,
+    /// Where DingTalk is: from `region` or `base_url`. Plain http only on loopback. Without a trailing slash.
+    pub base_url: Url,
+    /// The app's key.
+    pub app_key: String,
+    /// The app's secret.
+    pub app_secret: Secret,
+    /// The robot; the `app_key` if the file names none.
+    pub robot_code: String,
+    /// Of one whole call.
+    pub timeout: Duration,
+    /// Calls a second of the whole app.
+    pub calls_per_second: NonZeroU32,
+}
+
+/// One receiver.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// Shown beside the name.
+    pub display_name: Option<String>,
+    /// The app whose robot it is.
+    pub app: Name,
+    /// The robot: the receiver's own, or the app's.
+    pub robot_code: String,
+    /// The group.
+    pub open_conversation_id: String,
+    /// Needed if the robot was installed through a group cool app.
+    pub cool_app_code: Option<String>,
+    /// The operator's own template; `None`: the built-in one of the source's kind.
+    pub template: Option<String>,
+    /// The time zone of the times shown: an IANA name.
+    pub timezone: jiff::tz::TimeZone,
+    /// Never more than so many in any 60 s.
+    pub messages_per_minute: NonZeroU32,
+    /// After DingTalk says "too fast".
+    pub cooldown: Backoff,
+    /// What becomes of a delivery when nobody knows whether it arrived.
+    pub on_unknown_outcome: OnUnknownOutcome,
+}
+
+/// What becomes of a delivery when nobody knows whether it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnknownOutcome {
+    /// It is sent again, marked as possibly duplicated.
+    Resend,
+    /// It is dead with a reason, and a human redrives it.
+    Hold,
+}
+
+/// One source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What it speaks.
+    pub kind: SourceKind,
+    /// What its senders must show.
+    pub auth: Auth,
+    /// How long a twin is a duplicate.
+    pub dedup_window: Duration,
+    /// How its severities are mapped.
+    pub severity: SeverityRules,
+}
+
+/// What a source speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Alertmanager's webhook, version 4.
+    Alertmanager,
+}
+
+/// What a sender must show.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// `Authorization: Bearer …`
+    Bearer(Secret),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The user.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A header of its own.
+    Header {
+        /// Its name.
+        name: http::HeaderName,
+        /// What it must hold.
+        value: Secret,
+    },
+    /// Nothing, said out loud.
+    None,
+}
+
+/// How a source's severities are mapped.
+#[derive(Debug, Clone)]
+pub struct SeverityRules {
+    /// The labels asked for, the first present one wins.
+    pub labels: Vec<String>,
+    /// What a label's value means, beside the severities' own names; keys are compared without case and stand here in
+    /// lower case.
+    pub map: BTreeMap<String, Severity>,
+    /// Where no label says anything known.
+    pub default: Severity,
+}
+
+/// One node of the routing tree, as written.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// Who gets what matches; empty: the parent's.
+    pub receivers: Vec<Name>,
+    /// A label or annotation that names the receiver itself (root only).
+    pub receiver_label: Option<String>,
+    /// All must match.
+    pub matchers: Vec<String>,
+    /// Whether the next sibling is asked too.
+    pub goes_on: bool,
+    /// Whether what matches is dropped.
+    pub drop: bool,
+    /// The children.
+    pub routes: Vec<Route>,
+}
+
+/// When a failed delivery is tried again.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// The waits; the last repeats.
+    pub schedule: Vec<Duration>,
+    /// After so many counted attempts a delivery is dead.
+    pub max_attempts: NonZeroU32,
+}

@@ -1,0 +1,106 @@
+//! `receivers`: groups, each reached through one robot.
+//!
+//! A receiver's key comes from the receiver itself, else from the receiver it extends, and so on, else from
+//! `defaults.receiver`. Following `extends` is done on the tree, before anything is read, so a circle is one problem
+//! and not an endless walk.
+
+use std::collections::BTreeMap;
+
+use crate::config::problem::inside;
+use crate::config::reference::References;
+use crate::config::scalar::{one_of, positive_u32, text, time_zone, wait};
+use crate::config::section::{Layer, Reading, Section};
+use crate::config::tree::{Map, Node};
+use crate::config::{App, OnUnknownOutcome, Receiver};
+use crate::model::health::Backoff;
+use crate::model::name::Name;
+
+/// `receivers`.
+pub(crate) fn receivers(
+    root: &Section<'_>,
+    apps: &BTreeMap<Name, App>,
+    references: &References<'_>,
+    reading: &Reading,
+) -> BTreeMap<Name, Receiver> {
+    references.check_defaults("receiver", reading, |section| {
+        if section.says("extends") {
+            section.note("extends", "must not stand here: defaults are what is left when nothing is extended");
+        }
+        receiver(section, apps, references)
+    });
+    root.named(
+        "receivers",
+        |name| extended(name, references, reading).into_iter().chain(references.defaults("receiver")).collect(),
+        |section| receiver(section, apps, references),
+    )
+}
+
+/// The layers a receiver extends, the nearest first.
+fn extended<'a>(name: &str, references: &References<'a>, reading: &Reading) -> Vec<Layer<'a>> {
+    let mut chain: Vec<&str> = vec![name];
+    let mut layers: Vec<Layer<'a>> = Vec::new();
+    let mut map = references.receivers.map(name);
+    while let Some(next) = map.and_then(extends) {
+        if next == name {
+            chain.push(next);
+            reading.note(
+                inside(&inside("receivers", name), "extends"),
+                format!("goes in a circle: {}", chain.join(" → ")),
+            );
+        }
+        if chain.contains(&next) {
+            break;
+        }
+        chain.push(next);
+        map = references.receivers.map(next);
+        layers.extend(map.map(|map| Layer { path: inside("receivers", next), map }));
+    }
+    layers
+}
+
+fn extends(map: &Map) -> Option<&str> {
+    match map.get("extends") {
+        Some(Node::Text(text)) => Some(&text.value),
+        _ => None,
+    }
+}
+
+fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &References<'_>) -> Option<Receiver> {
+    section.required("kind", one_of(&[("app_robot", ())]));
+    section.optional("extends", |name| references.receivers.named(name));
+    let display_name = section.optional("display_name", text);
+    let app = section.required("app", |name| references.apps.named(name));
+    let robot_code = section.optional("robot_code", text);
+    let open_conversation_id = section.required("open_conversation_id", text);
+    let cool_app_code = section.optional("cool_app_code", text);
+    let template = section.optional("template", text);
+    let timezone = section.required("timezone", time_zone);
+    let limits = section.section("limits", |limits| {
+        (limits.required("messages_per_minute", positive_u32), limits.section("cooldown", cooldown))
+    });
+    let outcomes = [("resend", OnUnknownOutcome::Resend), ("hold", OnUnknownOutcome::Hold)];
+    let on_unknown_outcome = section.required("on_unknown_outcome", one_of(&outcomes));
+    let app = app?;
+    Some(Receiver {
+        display_name,
+        robot_code: robot_code.or_else(|| apps.get(&app).map(|app| app.robot_code.clone()))?,
+        app,
+        open_conversation_id: open_conversation_id?,
+        cool_app_code,
+        template,
+        timezone: timezone?,
+        messages_per_minute: limits.0?,
+        cooldown: limits.1?,
+        on_unknown_outcome: on_unknown_outcome?,
+    })
+}
+
+fn cooldown(section: &Section<'_>) -> Option<Backoff> {
+    let first = section.required("initial", wait);
+    let last = section.required("max", wait);
+    let (first, last) = (first?, last?);
+    if first > last {
+        section.note("initial", "must not be longer than `max`");
+    }
+    Some(Backoff { first, last })
+}

@@ -1,0 +1,111 @@
+//! A secret: given in the configuration, or in a file that is read again when it changes. Never printable (law 8).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use secrecy::SecretString;
+
+/// A secret value. Cloning shares it.
+#[derive(Clone)]
+pub struct Secret(Arc<Origin>);
+
+enum Origin {
+    Given(SecretString),
+    File { path: PathBuf, last: Mutex<Option<(Stamp, SecretString)>> },
+}
+
+/// What tells that a file is not the one read before.
+type Stamp = (Option<SystemTime>, u64);
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {path}: {source}", path = path.display())]
+pub struct SecretError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl Secret {
+    /// A secret that stands in the configuration itself.
+    pub fn given(value: impl Into<SecretString>) -> Self {
+        Self(Arc::new(Origin::Given(value.into())))
+    }
+
+    /// A secret in a file; a trailing newline is dropped. The file is read when the secret is first needed.
+    pub fn in_file(path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Origin::File { path: path.into(), last: Mutex::new(None) }))
+    }
+
+    /// Where it is read from, if from a file.
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.0 {
+            Origin::Given(_) => None,
+            Origin::File { path, .. } => Some(path),
+        }
+    }
+
+    /// The value as it is now. A file that has gone away keeps its last value.
+    pub fn reveal(&self) -> Result<SecretString, SecretError> {
+        let (path, last) = match &*self.0 {
+            Origin::Given(value) => return Ok(value.clone()),
+            Origin::File { path, last } => (path, last),
+        };
+        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = || {
+            let meta = std::fs::metadata(path)?;
+            let stamp: Stamp = (meta.modified().ok(), meta.len());
+            if let Some((known, value)) = &*last
+                && *known == stamp
+            {
+                return Ok((stamp, value.clone()));
+            }
+            let text = std::fs::read_to_string(path)?;
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            Ok((stamp, SecretString::from(text.strip_suffix('\r').unwrap_or(text))))
+        };
+        match (read(), &*last) {
+            (Ok((stamp, value)), _) => {
+                *last = Some((stamp, value.clone()));
+                Ok(value)
+            }
+            (Err(_), Some((_, value))) => Ok(value.clone()),
+            (Err(source), None) => Err(SecretError { path: path.clone(), source }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &*self.0 {
+            Origin::Given(_) => f.write_str("Secret(given)"),
+            Origin::File { path, .. } => write!(f, "Secret(in {})", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printable() {
+        assert_eq!(format!("{:?}", Secret::given("planted")), "Secret(given)");
+    }
+
+    #[test]
+    fn a_secret_file_is_read_again_when_it_changes_and_outlives_its_removal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let secret = Secret::in_file(&path);
+        assert!(secret.reveal().unwrap_err().to_string().contains("token"));
+        std::fs::write(&path, "first\n").unwrap();
+        assert_eq!(secret.reveal().unwrap().expose_secret(), "first");
+        std::fs::write(&path, "the second\r\n").unwrap();
+        assert_eq!(secret.reveal().unwrap().expose_secret(), "the second");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(secret.reveal().unwrap().expose_secret(), "the second");
+    }
+}

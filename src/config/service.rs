@@ -1,0 +1,44 @@
+//! The parts of a configuration that concern the process itself: `http`, `admin`, `store`, `retry`.
+//!
+//! Each is one map without names in it, over the embedded defaults alone. Whether an address can be listened on or a
+//! file be opened is not asked here: loading touches nothing but secret files.
+
+use crate::config::reference::References;
+use crate::config::scalar::{link, listen, positive, positive_u32, size, store_url, wait};
+use crate::config::section::Section;
+use crate::config::{Admin, Http, Retry, Store};
+
+/// `http`.
+pub(crate) fn http(section: &Section<'_>, references: &References<'_>) -> Option<Http> {
+    let address = section.required("listen", listen);
+    let max_body = section.required("max_body", size);
+    let read_path = |path: &Section<'_>| path.required("source", |name| references.sources.named(name));
+    let dingtalk_path = section.says("dingtalk_path").then(|| section.section("dingtalk_path", read_path)).flatten();
+    Some(Http { listen: address?, max_body: max_body?, dingtalk_path })
+}
+
+/// `admin`.
+pub(crate) fn admin(section: &Section<'_>) -> Option<Admin> {
+    let address = section.required("listen", listen);
+    let token = section.secret(["token", "token_file"]);
+    let external_url = section.optional("external_url", link);
+    Some(Admin { listen: address?, token, external_url })
+}
+
+/// `store`.
+pub(crate) fn store(section: &Section<'_>) -> Option<Store> {
+    let path = section.required("url", store_url);
+    let retention = section.required("retention", wait);
+    let max_queued = section.required("max_queued", positive);
+    Some(Store { path: path?, retention: retention?, max_queued: max_queued? })
+}
+
+/// `retry`.
+pub(crate) fn retry(section: &Section<'_>) -> Option<Retry> {
+    let schedule = section.list("schedule", wait);
+    if schedule.as_ref().is_some_and(Vec::is_empty) {
+        section.note("schedule", "must hold at least one wait");
+    }
+    let max_attempts = section.required("max_attempts", positive_u32);
+    Some(Retry { schedule: schedule?, max_attempts: max_attempts? })
+}

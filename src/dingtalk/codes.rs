@@ -1,0 +1,201 @@
+//! What DingTalk's error codes mean, as data: `codes.csv`, embedded, one row a code.
+//!
+//! The rows are DingTalk's documented codes, then our own words for what happens on the way (`timeout`, `html`, …),
+//! then what an HTTP status alone says (`http_4xx`), so that whatever the log or the page shows can be looked up.
+//! `verdict` turns a row into an outcome; `explain` shows one to a person. This file knows neither calls nor
+//! outcomes. The columns: `http` (the status DingTalk sends it with; empty: a word of ours), `code`, `api` (the
+//! calls it is documented for), `class`, `scope`, `hint` (cause and cure, in quotes).
+//!
+//! Source of the codes of a send:
+//! <https://open.dingtalk.com/document/orgapp/the-robot-sends-a-group-message>.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use crate::model::outcome::Scope;
+
+/// What follows from a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Too fast: wait, then go on more slowly.
+    Throttled,
+    /// It may work later; nobody is at fault.
+    Unavailable,
+    /// Someone must mend a setting.
+    Blocked,
+    /// This message will not do.
+    Refused,
+    /// The access token was rejected. No outcome: the client fetches a fresh one and repeats inside the attempt.
+    Token,
+}
+
+impl Class {
+    /// The word in the table, and in what `explain` prints.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Blocked => "blocked",
+            Self::Refused => "refused",
+            Self::Token => "token",
+        }
+    }
+
+    fn named(word: &str) -> Option<Self> {
+        [Self::Throttled, Self::Unavailable, Self::Blocked, Self::Refused, Self::Token]
+            .into_iter()
+            .find(|class| class.as_str() == word)
+    }
+}
+
+/// What one code means. Printed, it is what a person wants to read about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explanation {
+    /// The code, in DingTalk's spelling.
+    pub code: &'static str,
+    /// The HTTP status DingTalk sends it with; `None` for our own words.
+    pub http_status: Option<u16>,
+    /// The calls it is documented for: `send`, `query`, `token`, several joined by `+`, or `any`.
+    pub api: &'static str,
+    /// What follows from it.
+    pub class: Class,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// The cause and how to mend it: finished English sentences.
+    pub hint: &'static str,
+}
+
+impl Explanation {
+    /// The word for whom it concerns.
+    pub fn scope_word(&self) -> &'static str {
+        match self.scope {
+            Scope::Message => "message",
+            Scope::Channel => "channel",
+            Scope::App => "app",
+            Scope::Month => "month",
+        }
+    }
+
+    /// Whether DingTalk may send the code; otherwise it is a word of ours.
+    pub(crate) fn is_dingtalks(&self) -> bool {
+        self.http_status.is_some()
+    }
+
+    /// Whether the code is documented for that call.
+    pub(crate) fn is_documented_for(&self, api: &str) -> bool {
+        self.api == "any" || self.api.split('+').any(|documented| documented == api)
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({})", self.code, self.class.as_str(), self.scope_word())?;
+        if let Some(status) = self.http_status {
+            write!(f, ", HTTP {status}")?;
+        }
+        write!(f, "\n{}", self.hint)
+    }
+}
+
+/// Every code of the table, in its order: what a near miss is searched in.
+pub fn codes() -> impl Iterator<Item = &'static Explanation> {
+    TABLE.rows.iter()
+}
+
+/// What a code means: one of DingTalk's, or one of our own words as the log and the page show them. Upper and lower
+/// case are the same, because DingTalk's own texts differ in it. `http_502` is explained as `http_5xx`.
+pub fn explain(code: &str) -> Option<Explanation> {
+    let key = code.trim().to_ascii_lowercase();
+    let found = |key: &str| TABLE.by_code.get(key).map(|row| TABLE.rows[*row]);
+    found(&key).or_else(|| {
+        let digits = key.strip_prefix("http_").filter(|rest| rest.len() == 3 && rest.parse::<u16>().is_ok())?;
+        found(&format!("http_{}xx", &digits[..1]))
+    })
+}
+
+struct Table {
+    rows: Vec<Explanation>,
+    by_code: HashMap<String, usize>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let lines = include_str!("codes.csv").lines().skip(1);
+    let rows: Vec<_> = lines.map(|line| row(line).expect("a test reads every row of the embedded table")).collect();
+    let by_code = rows.iter().enumerate().map(|(at, row)| (row.code.to_ascii_lowercase(), at)).collect();
+    Table { rows, by_code }
+});
+
+/// One line. Only the hint, the last column, is quoted; a test keeps quotes out of it.
+fn row(line: &'static str) -> Option<Explanation> {
+    let columns: Vec<&'static str> = line.splitn(6, ',').collect();
+    let [http, code, api, class, scope, hint] = columns[..] else { return None };
+    let http_status = if http.is_empty() { None } else { Some(http.parse().ok()?) };
+    let scope = match scope {
+        "message" => Scope::Message,
+        "channel" => Scope::Channel,
+        "app" => Scope::App,
+        "month" => Scope::Month,
+        _ => return None,
+    };
+    let hint = hint.strip_prefix('"')?.strip_suffix('"')?;
+    Some(Explanation { code, http_status, api, class: Class::named(class)?, scope, hint })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    #[test]
+    fn every_documented_code_is_in_the_table_by_class_and_scope() {
+        let mut counted = BTreeMap::new();
+        for row in codes().filter(|row| row.is_dingtalks()) {
+            *counted.entry((row.class.as_str(), row.scope_word())).or_insert(0) += 1;
+        }
+        let expected = [
+            (("blocked", "app"), 12),
+            (("blocked", "channel"), 27),
+            (("blocked", "month"), 1),
+            (("refused", "message"), 60),
+            (("throttled", "app"), 7),
+            (("throttled", "channel"), 2),
+            (("token", "app"), 5),
+            (("unavailable", "message"), 5),
+        ];
+        assert_eq!(counted, expected.into());
+    }
+
+    #[test]
+    fn every_row_is_well_formed_and_names_its_code_once() {
+        let mut seen = BTreeSet::new();
+        for line in include_str!("codes.csv").lines().skip(1) {
+            let row = row(line).unwrap_or_else(|| panic!("{line}"));
+            assert!(seen.insert(row.code.to_ascii_lowercase()), "{} twice", row.code);
+            assert!(!row.hint.contains('"'), "{line}");
+            assert!(row.hint.ends_with('.') && row.hint.len() > 40, "no finished sentence: {line}");
+            let apis = ["any", "token", "send", "query", "send+query"];
+            assert!(apis.contains(&row.api), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_explained_whatever_its_case_and_a_status_by_its_family() {
+        assert_eq!(explain(" INVALIDAUTHENTICATION\n").unwrap().class, Class::Token);
+        assert_eq!(explain("http_502").unwrap().code, "http_5xx");
+        assert_eq!(explain("http_404").unwrap().code, "http_404");
+        for unknown in ["", "http_", "http_5é", "http_200", "send.too.slow"] {
+            assert_eq!(explain(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn an_explanation_reads_well() {
+        let shown = explain("Forbidden.AccessDenied.IpNotInWhiteList").unwrap().to_string();
+        insta::assert_snapshot!(shown, @"
+        Forbidden.AccessDenied.IpNotInWhiteList: blocked (app), HTTP 403
+        DingTalk does not take calls of the app from this address: add the outgoing address of the relay to the address list of the app in the developer console.
+        ");
+    }
+}

@@ -1,0 +1,307 @@
+//! The one place where DingTalk's answers are judged (law 7): from what happened to a call to what follows.
+//!
+//! Success is a 2xx with a non-empty `processQueryKey` (a token call: with a token), nothing else. Anything else
+//! becomes a [`Verdict`] by a row of the table in `codes`: by DingTalk's code where it is known, by its
+//! `Forbidden.AccessDenied.` suffix, by our word for what happened on the way, and at last by the HTTP status. Only
+//! codes decide, never DingTalk's messages: their language depends on the region.
+//!
+//! What is unknown gets the class that loses least. An unknown 4xx is `unavailable`: as `refused` it would let one
+//! alert after another die if it concerned the channel in truth, as `blocked` one bad message would shut a channel
+//! again and again. So it is tried by the schedule, other messages pass, and only what fails to the end is dead. An
+//! unknown 401, 403 or 404, and any unknown 4xx of a token call, concerns a setting and blocks the app: nothing dies.
+
+use std::time::Duration;
+
+use crate::config::secret::SecretError;
+use crate::dingtalk::codes::{self, Class, Explanation};
+use crate::dingtalk::wire::{Api, Body, Exchange, Reply, Step};
+use crate::model::outcome::{Outcome, Scope};
+
+/// How long DingTalk bans an address that called too often.
+const BAN: Duration = Duration::from_secs(5 * 60);
+/// The least wait after a limit per minute.
+const MINUTE: Duration = Duration::from_secs(60);
+/// The least wait after a limit per second.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What an answer other than success means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What we do next; never `Sent`, and never `Refused` where no message was involved.
+    pub outcome: Outcome,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// DingTalk's code, or our word for what happened on the way. `dingtalk::codes::explain` knows both, unless
+    /// DingTalk has made a new one. Safe to print.
+    pub code: String,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// Whether the message may have been shown all the same. False for every call that carried none.
+    pub may_have_arrived: bool,
+    /// Whether DingTalk did not count the call in the month: it was throttled, never reached DingTalk, or was a token
+    /// call. In doubt a call counts.
+    pub uncounted: bool,
+    /// The least wait before the next call: what DingTalk asked for, or what the kind of limit needs.
+    pub retry_after: Option<Duration>,
+    /// What it means and how to mend it: finished English sentences, safe to print.
+    pub hint: String,
+}
+
+/// An access token as DingTalk grants it.
+pub(crate) struct Grant<'a> {
+    /// The token.
+    pub(crate) token: &'a str,
+    /// How long it is valid, from the answer on.
+    pub(crate) lifetime: Duration,
+}
+
+/// Why a message was not admitted.
+pub(crate) struct Rejection {
+    /// What follows, if this is the end of it.
+    pub(crate) verdict: Verdict,
+    /// Whether the access token is at fault: a fresh one may help.
+    pub(crate) token_rejected: bool,
+}
+
+/// Judges a send: the `processQueryKey`, or why there is none.
+pub(crate) fn of_send(exchange: &Exchange) -> Result<String, Rejection> {
+    match success(exchange).and_then(|body| body.text("processQueryKey")) {
+        Some(key) => Ok(key.to_owned()),
+        None => {
+            let finding = find(Api::Send, exchange);
+            Err(Rejection { token_rejected: finding.row.class == Class::Token, verdict: finding.verdict(Api::Send) })
+        }
+    }
+}
+
+/// Judges a call for an access token.
+pub(crate) fn of_token(exchange: &Exchange) -> Result<Grant<'_>, Verdict> {
+    let body = success(exchange);
+    let token = body.and_then(|body| body.text("accessToken"));
+    let seconds = body.and_then(|body| body.number("expireIn")).and_then(|seconds| u64::try_from(seconds).ok());
+    match (token, seconds) {
+        (Some(token), Some(seconds)) => Ok(Grant { token, lifetime: Duration::from_secs(seconds) }),
+        _ => Err(find(Api::Token, exchange).verdict(Api::Token)),
+    }
+}
+
+/// A token that no header can hold.
+pub(crate) fn of_unusable_token() -> Verdict {
+    Finding::word("no_token", Some(200)).verdict(Api::Token)
+}
+
+/// The attempt's time went by before the call could be made again: nothing has arrived.
+pub(crate) fn too_late() -> Rejection {
+    let finding = Finding { reached: false, ..Finding::word("timeout", None) };
+    // The call whose token was rejected was made, and may count.
+    Rejection { verdict: Verdict { uncounted: false, ..finding.verdict(Api::Send) }, token_rejected: false }
+}
+
+/// A secret that cannot be read: no call was made.
+pub(crate) fn of_secret(error: &SecretError) -> Verdict {
+    let mut verdict = Finding::word("secret", None).verdict(Api::Token);
+    verdict.hint = format!("{} ({})", verdict.hint, error.to_string().escape_debug());
+    verdict
+}
+
+fn success(exchange: &Exchange) -> Option<&Body> {
+    match exchange {
+        Exchange::Answered(reply) if (200..300).contains(&reply.http_status) => Some(&reply.body),
+        _ => None,
+    }
+}
+
+/// The row that speaks of what happened, and what of this call belongs to it.
+struct Finding<'a> {
+    row: Explanation,
+    code: String,
+    http_status: Option<u16>,
+    /// Whether the request was, or may have been, written.
+    reached: bool,
+    reply: Option<&'a Reply>,
+    /// What the hint adds to the row's.
+    remark: Option<String>,
+}
+
+fn find(api: Api, exchange: &Exchange) -> Finding<'_> {
+    match exchange {
+        Exchange::NotConnected { step, cause } => {
+            let word = match step {
+                Step::Dns => "dns",
+                Step::Connect => "connect",
+                Step::Tls => "tls",
+            };
+            let remark = (!cause.is_empty()).then(|| format!("The cause: {cause}."));
+            Finding { reached: false, remark, ..Finding::word(word, None) }
+        }
+        Exchange::CutOff { timed_out, http_status } => {
+            Finding::word(if *timed_out { "timeout" } else { "connection_lost" }, *http_status)
+        }
+        Exchange::Answered(reply) => Finding { reply: Some(reply), ..answered(api, reply) },
+    }
+}
+
+fn answered(api: Api, reply: &Reply) -> Finding<'_> {
+    let status = Some(reply.http_status);
+    let Some(code) = reply.body.code() else {
+        return Finding::word(&word_for(api, reply), status).seen_as_status(reply.http_status);
+    };
+    match known(api, code) {
+        Some(row) => {
+            // DingTalk's spelling of the row, so that a metric's label has one spelling too.
+            let code = if row.code.eq_ignore_ascii_case(code) { row.code } else { code };
+            let scopes = reply.body.required_scopes();
+            let remark = (!scopes.is_empty()).then(|| format!("It asks for: {}.", scopes.join(", ")));
+            Finding { row, code: code.to_owned(), remark, ..Finding::word(row.code, status) }
+        }
+        None => {
+            let remark = Some("What DingTalk's own code means for this call is not known.".to_owned());
+            Finding { code: code.to_owned(), remark, ..Finding::word(&word_for(api, reply), status) }
+        }
+    }
+}
+
+/// The row of a code, or of its kin. A code documented for another call is believed too, unless it would let the
+/// message die: `openConversationId.notExisted`, say, is about a message when it comes from a query.
+fn known(api: Api, code: &str) -> Option<Explanation> {
+    let believed = |row: &Explanation| row.class != Class::Refused || row.is_documented_for(api.as_str());
+    let row = codes::explain(code).filter(|row| row.is_dingtalks() && believed(row));
+    row.or_else(|| codes::explain(kin(code.strip_prefix("Forbidden.AccessDenied.")?)))
+}
+
+/// `Forbidden.AccessDenied.` stands before limits and before permissions: its suffix tells.
+fn kin(suffix: &str) -> &'static str {
+    match () {
+        () if suffix.contains("CountLimit") => "Forbidden.AccessDenied.ApiCountLimitForOrg",
+        () if suffix.contains("QpmLimit") => "Forbidden.AccessDenied.QpmLimitForAppkeyAndApi",
+        () if suffix.contains("Limit") => "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi",
+        () => "http_403",
+    }
+}
+
+/// Our word for an answer without a known code.
+fn word_for(api: Api, reply: &Reply) -> String {
+    let word = match (reply.http_status, &reply.body) {
+        (_, body) if body.is_ban() => "punish",
+        (300..=399, _) => "redirect",
+        (404, _) => "http_404",
+        (status @ (429 | 500..), _) => return format!("http_{status}"),
+        (_, Body::Html) => "html",
+        (200..=299, Body::TooLarge) => "too_large",
+        (200..=299, Body::Unreadable) => "unreadable",
+        (200..=299, body) => match (body.number("errcode"), api) {
+            (Some(404), _) => "errcode_404",
+            (_, Api::Token) => "no_token",
+            (_, Api::Send) => "no_key",
+        },
+        (401 | 403, _) => return format!("http_{}", reply.http_status),
+        (400..=499, _) if api == Api::Token => "http_401",
+        (400..=499, _) => "http_4xx",
+        // 1xx never ends a call; a status beyond HTTP's own is no answer of DingTalk's.
+        _ => "unreadable",
+    };
+    word.to_owned()
+}
+
+impl Finding<'_> {
+    fn word(word: &str, http_status: Option<u16>) -> Self {
+        let row = codes::explain(word).or_else(|| codes::explain("http_5xx"));
+        let row = row.expect("the table has a row for every word of this file: a test judges them all");
+        Self { row, code: word.to_owned(), http_status, reached: true, reply: None, remark: None }
+    }
+
+    /// A bare status is shown as it came, whichever row stands for it.
+    fn seen_as_status(self, status: u16) -> Self {
+        let by_status = self.row.code.starts_with("http_");
+        if by_status { Self { code: format!("http_{status}"), ..self } } else { self }
+    }
+
+    fn verdict(self, api: Api) -> Verdict {
+        let outcome = match (self.row.class, api) {
+            (Class::Throttled, _) => Outcome::Throttled,
+            (Class::Unavailable, _) => Outcome::Unavailable,
+            (Class::Refused, Api::Send) => Outcome::Refused,
+            (Class::Refused, Api::Token) | (Class::Blocked | Class::Token, _) => Outcome::Blocked,
+        };
+        // A token call is the app's, whatever it trips over.
+        let scope = match (api, self.row.scope) {
+            (Api::Token, Scope::Message | Scope::Channel) => Scope::App,
+            (_, scope) => scope,
+        };
+        Verdict {
+            outcome,
+            scope,
+            http_status: self.http_status,
+            may_have_arrived: api == Api::Send && outcome == Outcome::Unavailable && self.may_have_arrived(),
+            uncounted: api == Api::Token || outcome == Outcome::Throttled || !self.reached,
+            retry_after: self.least_wait().max(self.reply.and_then(|reply| reply.retry_after)),
+            hint: self.remark.as_ref().map_or_else(|| self.row.hint.into(), |more| format!("{} {more}", self.row.hint)),
+            code: self.code,
+        }
+    }
+
+    /// A 4xx was turned away before it could be shown, but for the one that says it does not know.
+    fn may_have_arrived(&self) -> bool {
+        let turned_away = self.http_status.is_some_and(|status| (400..500).contains(&status));
+        self.reached && (!turned_away || self.row.code == "unknown.send.result")
+    }
+
+    fn least_wait(&self) -> Option<Duration> {
+        match self.row.code {
+            "html" | "punish" => Some(BAN),
+            code if code.contains("QpmLimit") => Some(MINUTE),
+            code if code.contains("QpsLimit") => Some(SECOND),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_whatever_it_is_gets_a_verdict_that_can_be_explained() {
+        let bodies = ["", "{}", "<p>", r#"{"errcode":404}"#, r#"{"status":1111}"#, r#"{"code":"brand.new"}"#];
+        let bodies = bodies.map(|body| (body, true)).into_iter().chain([("{", false)]);
+        for ((body, whole), http_status) in bodies.flat_map(|body| (100..1000).map(move |status| (body, status))) {
+            for api in [Api::Token, Api::Send] {
+                let body = Body::read("application/json", body.as_bytes(), whole);
+                let exchange = Exchange::Answered(Reply { http_status, retry_after: None, body });
+                let verdict = find(api, &exchange).verdict(api);
+                assert_ne!(verdict.outcome, Outcome::Refused, "{verdict:?}");
+                let explained = codes::explain(&verdict.code).is_some();
+                assert!(explained || verdict.code == "brand.new" || http_status >= 600, "{verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_way_a_call_can_fail_gets_a_verdict_that_can_be_explained() {
+        let cause = || "connection refused".to_owned();
+        let cut_off = |timed_out| Exchange::CutOff { timed_out, http_status: None };
+        let not_connected = |step| Exchange::NotConnected { step, cause: cause() };
+        for (exchange, word) in [
+            (not_connected(Step::Dns), "dns"),
+            (not_connected(Step::Connect), "connect"),
+            (not_connected(Step::Tls), "tls"),
+            (cut_off(true), "timeout"),
+            (cut_off(false), "connection_lost"),
+        ] {
+            let Err(Rejection { verdict, token_rejected: false }) = of_send(&exchange) else { panic!("{word}") };
+            assert_eq!((verdict.outcome, verdict.code.as_str()), (Outcome::Unavailable, word));
+            assert_eq!(verdict.may_have_arrived, verdict.hint.contains("may have arrived"), "{}", verdict.hint);
+            assert_eq!(verdict.hint.contains(&cause()), !verdict.may_have_arrived, "{}", verdict.hint);
+            assert!(codes::explain(word).is_some());
+        }
+    }
+
+    #[test]
+    fn a_status_that_was_cut_off_still_tells_whether_the_message_may_have_arrived() {
+        let arrived = |http_status| {
+            let exchange = Exchange::CutOff { timed_out: true, http_status };
+            of_send(&exchange).is_err_and(|rejection| rejection.verdict.may_have_arrived)
+        };
+        assert_eq!([Some(200), Some(400), Some(502), None].map(arrived), [true, false, true, true]);
+    }
+}

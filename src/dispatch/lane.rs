@@ -1,0 +1,254 @@
+//! One receiver's queue, and one unit of its work at a time.
+//!
+//! ```text
+//! due? ─▶ owned? ─▶ admitted? ─▶ token ─▶ permit ─▶ claim ─▶ compose ─▶ send ─▶ observe ─▶ finish
+//! ```
+//!
+//! Everything that may wait comes before the claim, and nothing of the store is held open while DingTalk is called
+//! (law 3). A finish that the store would not take is kept and tried again before anything else, because the call has
+//! been made. The lane reads no clock: [`Lane::step`] is told the time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use metrics::{counter, histogram};
+
+use crate::compose;
+use crate::config::{OnUnknownOutcome, Receiver, Retry};
+use crate::dingtalk::codes;
+use crate::dingtalk::verdict::Verdict;
+use crate::dingtalk::{Answer, Target};
+use crate::dispatch::next::{Circumstances, next};
+use crate::gate::channel::{Channel, Turn};
+use crate::gate::{Changes, Gate};
+use crate::model::health::later;
+use crate::model::message::Composed;
+use crate::model::month::Month;
+use crate::model::name::{DeliveryId, Name};
+use crate::model::outcome::Outcome;
+use crate::store::{Claim, Claimed, Finish, Next, Ownership, Store, StoreError, Want};
+use crate::telemetry::metrics as names;
+
+/// How long a lane waits for an app that another process owns before it looks again.
+const NOT_OURS: Duration = Duration::from_secs(1);
+
+/// One receiver's queue.
+pub struct Lane {
+    receiver: Name,
+    target: Target,
+    hold: bool,
+    retry: Retry,
+    gate: Arc<Gate>,
+    channel: Arc<Channel>,
+    store: Arc<dyn Store>,
+    /// A call was made and its end is not stored yet.
+    unfinished: Option<(Ownership, Finish, Timestamp)>,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing waits in this lane.
+    Idle,
+    /// Something waits, and nothing can be done before then.
+    Wait(Timestamp),
+    /// An access token was asked for; step again.
+    Authorised,
+    /// One message was sent, or tried; step again.
+    Tried(Outcome),
+    /// What an earlier step could not store is stored; step again.
+    Finished,
+}
+
+impl Lane {
+    /// The lane of a receiver; `channel` is one of the gate's.
+    pub fn new(
+        receiver: Name,
+        settings: &Receiver,
+        retry: Retry,
+        gate: Arc<Gate>,
+        channel: Arc<Channel>,
+        store: Arc<dyn Store>,
+    ) -> Self {
+        let target = Target {
+            robot_code: settings.robot_code.clone(),
+            open_conversation_id: settings.open_conversation_id.clone(),
+            cool_app_code: settings.cool_app_code.clone(),
+        };
+        let hold = settings.on_unknown_outcome == OnUnknownOutcome::Hold;
+        Self { receiver, target, hold, retry, gate, channel, store, unfinished: None }
+    }
+
+    /// The receiver it serves.
+    pub fn receiver(&self) -> &Name {
+        &self.receiver
+    }
+
+    /// The channel it sends through.
+    pub fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// The gate it passes.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// One unit of work at `now`. The turn shows that no other call of the channel is in flight.
+    pub async fn step(&mut self, _turn: &Turn<'_>, now: Timestamp) -> Result<Step, StoreError> {
+        if self.unfinished.is_some() {
+            self.finish().await?;
+            return Ok(Step::Finished);
+        }
+        let Some(due) = self.store.due(&self.receiver).await? else { return Ok(Step::Idle) };
+        let gate = Arc::clone(&self.gate);
+        let Some(ownership) = gate.ownership(now).await? else { return Ok(Step::Wait(later(now, NOT_OURS))) };
+        let pass = match gate.admit(&self.channel, now) {
+            Ok(pass) => pass,
+            Err(until) => return Ok(Step::Wait(until)),
+        };
+        if due > now && !pass.probe {
+            return Ok(Step::Wait(due));
+        }
+        if !gate.client().is_authorised(now).await {
+            return self.authorise(&ownership, now).await;
+        }
+        if let Err(until) = gate.permit(&self.channel, now) {
+            return Ok(Step::Wait(until));
+        }
+        let claimed = match self.store.claim(&ownership, self.want(pass.probe, now), now).await {
+            Ok(Claim::Taken(claimed)) => claimed,
+            Ok(Claim::Nothing) => return Ok(Step::Idle),
+            Ok(Claim::MonthUsedUp) => return Ok(Step::Wait(Month::of(now).end())),
+            Err(error) => return Err(self.lost(error)),
+        };
+        self.send(ownership, claimed, pass.down, now).await
+    }
+
+    /// Gets an access token before anything is claimed: no delivery waits for it in `sending`, and none is blamed.
+    async fn authorise(&self, ownership: &Ownership, now: Timestamp) -> Result<Step, StoreError> {
+        if let Err(verdict) = self.gate.client().authorise(now).await {
+            tracing::warn!(app = %self.gate.app(), code = verdict.code, hint = verdict.hint, "no access token");
+            let changes = self.gate.observe(&self.channel, Some(&verdict), fastrand::f64(), now);
+            if let Some(row) = changes.app {
+                self.store.save_app(ownership, row, now).await.map_err(|error| self.lost(error))?;
+            }
+        }
+        Ok(Step::Authorised)
+    }
+
+    fn want(&self, probe: bool, now: Timestamp) -> Want {
+        Want {
+            receiver: self.receiver.clone(),
+            channel: self.channel.key().clone(),
+            organisation: self.gate.organisation().clone(),
+            month: Month::of(now),
+            calls_per_month: self.gate.calls_per_month(),
+            hold: self.hold,
+            probe,
+        }
+    }
+
+    async fn send(&mut self, own: Ownership, claimed: Claimed, down: bool, now: Timestamp) -> Result<Step, StoreError> {
+        let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
+        let composed = compose::single(&first.content, compose::BUDGET);
+        let answer = self.gate.client().send(&self.target, &composed, now).await;
+        let now = later(now, answer.took);
+        let verdict = answer.result.as_ref().err();
+        let changes = self.gate.observe(&self.channel, verdict, fastrand::f64(), now);
+        let outcome = verdict.map_or(Outcome::Sent, |verdict| verdict.outcome);
+        let given = Circumstances { retry: &self.retry, hold: self.hold, down, now };
+        let next: Vec<_> =
+            claimed.deliveries.iter().map(|d| (d.id.clone(), next(verdict, d.failures, given))).collect();
+        self.tell(&claimed, verdict, outcome, &next, now);
+        self.unfinished = Some((own, end(&claimed, composed, answer, outcome, next, changes), now));
+        self.finish().await?;
+        Ok(Step::Tried(outcome))
+    }
+
+    /// Stores how the last attempt ended. What the store does not take now is kept for the next step.
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        let Some((ownership, finish, at)) = &self.unfinished else { return Ok(()) };
+        match self.store.finish(ownership, finish.clone(), *at).await {
+            Ok(()) => self.unfinished = None,
+            Err(error @ StoreError::StaleEpoch) => {
+                // The new owner has put the deliveries back already, possibly duplicated.
+                self.unfinished = None;
+                return Err(self.lost(error));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn lost(&self, error: StoreError) -> StoreError {
+        if matches!(error, StoreError::StaleEpoch) {
+            self.gate.lost_ownership();
+        }
+        error
+    }
+
+    fn tell(
+        &self,
+        claimed: &Claimed,
+        verdict: Option<&Verdict>,
+        outcome: Outcome,
+        next: &[(DeliveryId, Next)],
+        now: Timestamp,
+    ) {
+        let receiver = self.receiver.to_string();
+        // A code that DingTalk made up yesterday is in the log and the attempt; as a label it could be any number.
+        let code = verdict.map_or("", |verdict| codes::explain(&verdict.code).map_or("other", |known| known.code));
+        counter!(names::ATTEMPTS, "receiver" => receiver.clone(), "outcome" => outcome.as_str(), "code" => code)
+            .increment(1);
+        for (delivery, (id, next)) in claimed.deliveries.iter().zip(next) {
+            let state = match next {
+                Next::Delivered => "delivered",
+                Next::Dead { .. } => "dead",
+                Next::Queued { .. } => continue,
+            };
+            counter!(names::DELIVERIES, "receiver" => receiver.clone(), "state" => state).increment(1);
+            if *next == Next::Delivered {
+                let age = Duration::try_from(now.duration_since(delivery.created_at)).unwrap_or_default();
+                histogram!(names::DELIVERY_SECONDS, "receiver" => receiver.clone()).record(age.as_secs_f64());
+            }
+            if let Next::Dead { reason, .. } = next {
+                tracing::error!(receiver, delivery = %id, reason, "a delivery is dead");
+            }
+        }
+        if let Some(verdict) = verdict {
+            tracing::info!(receiver, message = %claimed.message, %outcome, code = verdict.code, hint = verdict.hint, "an attempt was not sent");
+        }
+    }
+}
+
+fn end(
+    claimed: &Claimed,
+    composed: Composed,
+    answer: Answer,
+    outcome: Outcome,
+    next: Vec<(DeliveryId, Next)>,
+    changes: Changes,
+) -> Finish {
+    let (process_query_key, verdict) = match answer.result {
+        Ok(key) => (Some(key), None),
+        Err(verdict) => (None, Some(verdict)),
+    };
+    Finish {
+        message: claimed.message.clone(),
+        attempt: claimed.attempt.clone(),
+        composed,
+        outcome,
+        http_status: verdict.as_ref().map_or(Some(200), |verdict| verdict.http_status),
+        took: answer.took,
+        may_have_arrived: verdict.as_ref().is_some_and(|verdict| verdict.may_have_arrived),
+        uncounted: verdict.as_ref().is_some_and(|verdict| verdict.uncounted),
+        hint: verdict.as_ref().map(|verdict| verdict.hint.clone()),
+        code: verdict.map(|verdict| verdict.code),
+        process_query_key,
+        next,
+        app: changes.app,
+        channel: changes.channel,
+    }
+}

@@ -1,0 +1,131 @@
+//! What becomes of a delivery after an attempt. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Retry;
+use crate::dingtalk::verdict::Verdict;
+use crate::model::health::later;
+use crate::model::outcome::Outcome;
+use crate::store::Next;
+
+/// What decides, beside the verdict.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'c> {
+    /// The retry schedule.
+    pub retry: &'c Retry,
+    /// Whether what may have arrived is held for a human.
+    pub hold: bool,
+    /// Whether the app was down already: then the attempt does not count.
+    pub down: bool,
+    /// When the attempt ended.
+    pub now: Timestamp,
+}
+
+/// What becomes of a delivery with so many counted failures behind it.
+pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) -> Next {
+    let Some(verdict) = verdict else { return Next::Delivered };
+    let possibly_duplicate = verdict.may_have_arrived;
+    match verdict.outcome {
+        Outcome::Sent => Next::Delivered,
+        // The gate says when: it cools down, or is probed.
+        Outcome::Throttled | Outcome::Blocked => {
+            Next::Queued { at: given.now, counted: false, possibly_duplicate: false }
+        }
+        Outcome::Refused => Next::Dead {
+            reason: format!("DingTalk refused the message: {} ({})", verdict.code, verdict.hint),
+            possibly_duplicate: false,
+        },
+        Outcome::Unavailable if given.hold && possibly_duplicate => Next::Dead {
+            reason: format!("held: it may have arrived ({}); redrive it if it has not", verdict.code),
+            possibly_duplicate,
+        },
+        Outcome::Unavailable if given.down => Next::Queued { at: given.now, counted: false, possibly_duplicate },
+        Outcome::Unavailable if failures + 1 >= given.retry.max_attempts.get() => Next::Dead {
+            reason: format!("tried {} times, the last time: {} ({})", failures + 1, verdict.code, verdict.hint),
+            possibly_duplicate,
+        },
+        Outcome::Unavailable => {
+            let at = later(given.now, wait(given.retry, failures));
+            Next::Queued { at, counted: true, possibly_duplicate }
+        }
+    }
+}
+
+/// The wait after so many failures before this one; the last of the schedule repeats.
+fn wait(retry: &Retry, failures: u32) -> Duration {
+    let place = usize::try_from(failures).unwrap_or(usize::MAX).min(retry.schedule.len().saturating_sub(1));
+    retry.schedule.get(place).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::model::outcome::Scope;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    fn retry() -> Retry {
+        let schedule = [1, 5, 30].map(Duration::from_secs).into();
+        Retry { schedule, max_attempts: NonZeroU32::new(5).unwrap() }
+    }
+
+    fn verdict(outcome: Outcome, may_have_arrived: bool) -> Verdict {
+        Verdict {
+            outcome,
+            scope: Scope::Message,
+            code: "a.code".into(),
+            http_status: Some(500),
+            may_have_arrived,
+            uncounted: false,
+            retry_after: None,
+            hint: "a hint".into(),
+        }
+    }
+
+    #[test]
+    fn an_unavailable_one_waits_by_the_schedule_whose_last_repeats_and_then_dies() {
+        let (retry, failed) = (retry(), verdict(Outcome::Unavailable, false));
+        let given = Circumstances { retry: &retry, hold: false, down: false, now: at(0) };
+        let waits: Vec<_> = (0..4).map(|failures| next(Some(&failed), failures, given)).collect();
+        let queued = |seconds| Next::Queued { at: at(seconds), counted: true, possibly_duplicate: false };
+        assert_eq!(waits, [queued(1), queued(5), queued(30), queued(30)]);
+        let Next::Dead { reason, .. } = next(Some(&failed), 4, given) else { panic!() };
+        assert_eq!(reason, "tried 5 times, the last time: a.code (a hint)");
+    }
+
+    #[test]
+    fn nothing_counts_while_the_app_is_down_cooling_or_blocked() {
+        let retry = retry();
+        let given = Circumstances { retry: &retry, hold: false, down: true, now: at(0) };
+        for outcome in [Outcome::Unavailable, Outcome::Throttled, Outcome::Blocked] {
+            let again = next(Some(&verdict(outcome, false)), 4, given);
+            assert_eq!(again, Next::Queued { at: at(0), counted: false, possibly_duplicate: false }, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_sent_again_and_marked_or_held_for_a_human() {
+        let (retry, lost) = (retry(), verdict(Outcome::Unavailable, true));
+        let resend = Circumstances { retry: &retry, hold: false, down: false, now: at(0) };
+        assert_eq!(next(Some(&lost), 0, resend), Next::Queued { at: at(1), counted: true, possibly_duplicate: true });
+        let held = next(Some(&lost), 0, Circumstances { hold: true, ..resend });
+        assert!(matches!(held, Next::Dead { possibly_duplicate: true, .. }), "{held:?}");
+        let cannot_have_arrived = verdict(Outcome::Unavailable, false);
+        let again = next(Some(&cannot_have_arrived), 0, Circumstances { hold: true, ..resend });
+        assert!(matches!(again, Next::Queued { .. }), "{again:?}");
+    }
+
+    #[test]
+    fn a_refused_one_is_dead_with_the_code_and_the_hint() {
+        let retry = retry();
+        let given = Circumstances { retry: &retry, hold: false, down: false, now: at(0) };
+        let Next::Dead { reason, .. } = next(Some(&verdict(Outcome::Refused, false)), 0, given) else { panic!() };
+        assert_eq!(reason, "DingTalk refused the message: a.code (a hint)");
+    }
+}

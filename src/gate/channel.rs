@@ -1,0 +1,218 @@
+//! One robot in one group: its turn, its rate, its state.
+//!
+//! Receivers that name the same robot and group share one [`Channel`]. One call is in flight at a time: whoever
+//! holds the [`Turn`] may ask for a permit. Turns are handed out first come, first served, so lanes that share a
+//! channel take it in turns.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::gate::limiter::Limiter;
+use crate::model::health::{Backoff, Health, later};
+use crate::model::name::ChannelKey;
+use crate::store::ChannelRow;
+
+/// How long a permit of the channel is kept while the app's own limit makes it wait.
+const HOLD: Duration = Duration::from_secs(1);
+/// How long a lowered rate is kept before it is raised by a step, while sends succeed.
+const STEP: Duration = Duration::from_secs(60);
+/// So many steps lead from nothing to the configured rate.
+const STEPS: u32 = 8;
+
+/// One robot in one group.
+pub struct Channel {
+    key: ChannelKey,
+    turn: Semaphore,
+    configured: NonZeroU32,
+    cooldown: Backoff,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    health: Health,
+    limiter: Limiter,
+    /// A permit that was taken and not used, and when.
+    held: Option<Timestamp>,
+    /// When the rate was changed last.
+    changed_at: Timestamp,
+}
+
+/// The right to make this channel's next call.
+pub struct Turn<'c>(#[expect(dead_code, reason = "held for its end")] SemaphorePermit<'c>);
+
+/// What a channel begins with.
+pub struct Beginning {
+    /// The configured rate, a minute.
+    pub messages_per_minute: NonZeroU32,
+    /// The configured cool-down.
+    pub cooldown: Backoff,
+    /// The longest a call may take: it may arrive that late.
+    pub timeout: Duration,
+    /// What the store says of it.
+    pub stored: Option<ChannelRow>,
+    /// The attempts of the last window, whatever came of them.
+    pub started: Vec<Timestamp>,
+}
+
+impl Beginning {
+    /// How far back attempts count against the rate.
+    pub fn window(timeout: Duration) -> Duration {
+        Duration::from_secs(60) + timeout + HOLD
+    }
+}
+
+impl Channel {
+    /// A channel as it stands at `now`.
+    pub fn new(key: ChannelKey, from: Beginning, now: Timestamp) -> Self {
+        let (health, lowered) = from.stored.map(|row| (row.health, row.rate)).unwrap_or_default();
+        let rate = lowered.and_then(NonZeroU32::new).unwrap_or(from.messages_per_minute).min(from.messages_per_minute);
+        let limiter = Limiter::new(rate, Beginning::window(from.timeout), from.started, now);
+        let inner = Inner { health, limiter, held: None, changed_at: now };
+        let (configured, cooldown) = (from.messages_per_minute, from.cooldown);
+        Self { key, turn: Semaphore::new(1), configured, cooldown, inner: Mutex::new(inner) }
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &ChannelKey {
+        &self.key
+    }
+
+    /// The configured rate, a minute.
+    pub fn configured(&self) -> NonZeroU32 {
+        self.configured
+    }
+
+    /// The configured cool-down.
+    pub fn cooldown(&self) -> Backoff {
+        self.cooldown
+    }
+
+    /// Waits until no other call of this channel is in flight.
+    pub async fn turn(&self) -> Turn<'_> {
+        Turn(self.turn.acquire().await.expect("the semaphore is never closed"))
+    }
+
+    /// Its state.
+    pub fn health(&self) -> Health {
+        self.inner().health.clone()
+    }
+
+    /// Messages a minute, as lowered by throttling.
+    pub fn messages_per_minute(&self) -> u32 {
+        self.inner().limiter.n().get()
+    }
+
+    /// One start at `now`, or when to ask again.
+    pub(in crate::gate) fn take(&self, now: Timestamp) -> Result<(), Timestamp> {
+        let mut inner = self.inner();
+        match inner.held.take() {
+            Some(at) if at <= now && now <= later(at, HOLD) => Ok(()),
+            _ => inner.limiter.take(now),
+        }
+    }
+
+    /// A start that was granted and not made; the next one within [`HOLD`] uses it.
+    pub(in crate::gate) fn keep(&self, now: Timestamp) {
+        self.inner().held = Some(now);
+    }
+
+    /// Replaces its state; says what to store if anything changed.
+    pub(in crate::gate) fn become_(&self, health: Health) -> Option<ChannelRow> {
+        let mut inner = self.inner();
+        if inner.health == health {
+            return None;
+        }
+        inner.health = health;
+        Some(self.row(&inner))
+    }
+
+    /// Halves the rate: DingTalk said "too fast".
+    pub(in crate::gate) fn slow_down(&self, now: Timestamp) {
+        let mut inner = self.inner();
+        let half = NonZeroU32::new(inner.limiter.n().get() / 2).unwrap_or(NonZeroU32::MIN);
+        inner.limiter = inner.limiter.changed_to(half, now);
+        inner.changed_at = now;
+    }
+
+    /// Raises a lowered rate by a step, if the last step was long enough ago; says what to store then.
+    pub(in crate::gate) fn speed_up(&self, now: Timestamp) -> Option<ChannelRow> {
+        let mut inner = self.inner();
+        if inner.limiter.n() >= self.configured || now < later(inner.changed_at, STEP) {
+            return None;
+        }
+        let raised = inner.limiter.n().saturating_add((self.configured.get() / STEPS).max(1)).min(self.configured);
+        inner.limiter = inner.limiter.changed_to(raised, now);
+        inner.changed_at = now;
+        Some(self.row(&inner))
+    }
+
+    fn row(&self, inner: &Inner) -> ChannelRow {
+        let rate = inner.limiter.n();
+        let rate = (rate < self.configured).then_some(rate.get());
+        ChannelRow { channel: self.key.clone(), health: inner.health.clone(), rate }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic cannot leave the fields half-written: each is assigned whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::Name;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    fn channel(stored: Option<ChannelRow>) -> Channel {
+        let key = ChannelKey::app_robot(&"ops".parse::<Name>().unwrap(), "robot", "cid");
+        let from = Beginning {
+            messages_per_minute: NonZeroU32::new(20).unwrap(),
+            cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
+            timeout: Duration::from_secs(10),
+            stored,
+            started: vec![],
+        };
+        Channel::new(key, from, at(0))
+    }
+
+    #[test]
+    fn a_halved_rate_recovers_in_steps_while_sends_succeed() {
+        let channel = channel(None);
+        channel.slow_down(at(0));
+        assert_eq!(channel.messages_per_minute(), 10);
+        assert_eq!(channel.speed_up(at(59)), None);
+        let rates: Vec<_> =
+            (1..=6).map(|n| channel.speed_up(at(60 * n)).map(|_| channel.messages_per_minute())).collect();
+        assert_eq!(rates, [Some(12), Some(14), Some(16), Some(18), Some(20), None]);
+    }
+
+    #[test]
+    fn a_lowered_rate_and_a_state_outlive_a_restart() {
+        let before = channel(None);
+        before.slow_down(at(0));
+        let row = before.become_(Health::Cooling { until: at(60), times: 0 }).unwrap();
+        let after = channel(Some(row));
+        assert_eq!(after.messages_per_minute(), 10);
+        assert_eq!(after.health(), Health::Cooling { until: at(60), times: 0 });
+    }
+
+    #[test]
+    fn a_permit_that_the_app_held_back_is_used_within_a_second_or_not_at_all() {
+        let channel = channel(None);
+        for _ in 0..5 {
+            channel.take(at(0)).unwrap();
+        }
+        channel.keep(at(0));
+        assert_eq!(channel.take(at(1)), Ok(()), "the kept one");
+        channel.keep(at(1));
+        assert!(channel.take(at(3)).is_err(), "too old: the bucket decides, and it is empty");
+    }
+}

@@ -1,0 +1,296 @@
+//! The gate every DingTalk call passes: one per app.
+//!
+//! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
+//! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
+//! call it tells the gate what came of it: [`Gate::observe`] moves the two state machines and says what to store. The
+//! gate makes no call itself, and it knows nothing of deliveries.
+
+pub mod channel;
+pub mod limiter;
+pub mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::config;
+use crate::dingtalk::Client;
+use crate::dingtalk::verdict::Verdict;
+use crate::gate::channel::{Beginning, Channel};
+use crate::gate::limiter::Limiter;
+use crate::model::health::{Backoff, Cause, Go, Happening, Health, later};
+use crate::model::name::{ChannelKey, Name};
+use crate::model::outcome::{Outcome, Scope};
+use crate::model::view::Standing;
+use crate::store::{AppRow, ChannelRow, Ownership, Store, StoreError};
+
+/// How long an ownership lasts unless it is renewed.
+const OWNED_FOR: Duration = Duration::from_secs(30);
+/// How an app cools down when DingTalk does not say for how long.
+const APP_COOLDOWN: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
+/// How soon a lane looks again while another one's probe is under way; it is woken when the probe ends.
+const PROBE_UNDER_WAY: Duration = Duration::from_secs(1);
+/// The app's limit is DingTalk's "calls a second"; how far calls may bunch up on the way is allowed for.
+const APP_WINDOW: Duration = Duration::from_millis(1_200);
+
+/// The gate of one app.
+pub struct Gate {
+    app: Name,
+    organisation: Name,
+    calls_per_month: Option<u64>,
+    client: Client,
+    store: Arc<dyn Store>,
+    /// Who this process is, as an owner.
+    owner: String,
+    channels: BTreeMap<ChannelKey, Arc<Channel>>,
+    inner: Mutex<Inner>,
+    /// Changes whenever a state does, so that waiting lanes look again.
+    changed: watch::Sender<()>,
+}
+
+struct Inner {
+    health: Health,
+    probing: bool,
+    limiter: Limiter,
+    ownership: Option<Ownership>,
+}
+
+/// The leave to make a call now. While it lives, no other lane probes the app.
+pub struct Pass<'g> {
+    /// The call is to find out whether the app or the channel works again.
+    pub probe: bool,
+    /// Whether the app is down: a failure then counts against nobody.
+    pub down: bool,
+    probing: Option<&'g Gate>,
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.probing {
+            gate.inner().probing = false;
+            gate.changed.send_replace(());
+        }
+    }
+}
+
+/// What to store after a call.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The app, if its state changed.
+    pub app: Option<AppRow>,
+    /// The channel, if its state or rate changed.
+    pub channel: Option<ChannelRow>,
+}
+
+impl Gate {
+    /// The gate of an app as it stands at `now`, with the channels of these receivers.
+    pub async fn open<'r>(
+        app: &Name,
+        config: &config::Config,
+        receivers: impl Iterator<Item = &'r config::Receiver>,
+        client: Client,
+        store: Arc<dyn Store>,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let settings = &config.apps[app];
+        let health = store.apps().await?.into_iter().find(|row| row.app == *app).map(|row| row.health);
+        let stored = store.channels().await?;
+        let mut channels = BTreeMap::new();
+        for receiver in receivers {
+            let key = ChannelKey::app_robot(app, &receiver.robot_code, &receiver.open_conversation_id);
+            let begins = now.checked_sub(Beginning::window(settings.timeout)).unwrap_or(now);
+            let from = Beginning {
+                messages_per_minute: receiver.messages_per_minute,
+                cooldown: receiver.cooldown,
+                timeout: settings.timeout,
+                stored: stored.iter().find(|row| row.channel == key).cloned(),
+                started: store.attempts_since(&key, begins).await?,
+            };
+            share(&mut channels, key, from, now);
+        }
+        let limiter = Limiter::new(settings.calls_per_second, APP_WINDOW, [], now);
+        let inner = Inner { health: health.unwrap_or_default(), probing: false, limiter, ownership: None };
+        Ok(Self {
+            app: app.clone(),
+            organisation: settings.organisation.clone(),
+            calls_per_month: config.organisations[&settings.organisation].calls_per_month,
+            client,
+            store,
+            owner: owner.to_owned(),
+            channels,
+            inner: Mutex::new(inner),
+            changed: watch::Sender::new(()),
+        })
+    }
+
+    /// The app it is for.
+    pub fn app(&self) -> &Name {
+        &self.app
+    }
+
+    /// Whose month pays.
+    pub fn organisation(&self) -> &Name {
+        &self.organisation
+    }
+
+    /// How many calls the organisation may make a month; `None`: no quota.
+    pub fn calls_per_month(&self) -> Option<u64> {
+        self.calls_per_month
+    }
+
+    /// The way to DingTalk.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A channel of this app.
+    pub fn channel(&self, key: &ChannelKey) -> Option<&Arc<Channel>> {
+        self.channels.get(key)
+    }
+
+    /// The app's state.
+    pub fn health(&self) -> Health {
+        self.inner().health.clone()
+    }
+
+    /// Tells of every change of a state.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The right to send for this app, taken anew if it was lost. `None`: another process has it.
+    pub async fn ownership(&self, now: Timestamp) -> Result<Option<Ownership>, StoreError> {
+        let held = self.inner().ownership.clone();
+        if held.is_some() {
+            return Ok(held);
+        }
+        let taken = self.store.own(&self.app, &self.owner, OWNED_FOR, now).await?;
+        self.inner().ownership.clone_from(&taken);
+        Ok(taken)
+    }
+
+    /// The epoch is gone: the next lane that asks takes a new one, or learns that another process has it.
+    pub fn lost_ownership(&self) {
+        self.inner().ownership = None;
+    }
+
+    /// Whether a call may be made through this channel at `now`, or when to ask again.
+    pub fn admit(&self, channel: &Channel, now: Timestamp) -> Result<Pass<'_>, Timestamp> {
+        let mut inner = self.inner();
+        let down = matches!(inner.health, Health::Down { .. });
+        let app = inner.health.go(now);
+        if let Go::Wait(until) = app {
+            return Err(until);
+        }
+        let channel = channel.health().go(now);
+        if let Go::Wait(until) = channel {
+            return Err(until);
+        }
+        if app == Go::Probe {
+            if inner.probing {
+                return Err(later(now, PROBE_UNDER_WAY));
+            }
+            inner.probing = true;
+        }
+        let probing = (app == Go::Probe).then_some(self);
+        Ok(Pass { probe: app == Go::Probe || channel == Go::Probe, down, probing })
+    }
+
+    /// One call through this channel at `now` within all limits, or when to ask again.
+    pub fn permit(&self, channel: &Channel, now: Timestamp) -> Result<(), Timestamp> {
+        channel.take(now)?;
+        self.inner().limiter.take(now).inspect_err(|_| channel.keep(now))
+    }
+
+    /// Moves the states of the app and the channel by what came of a call (`None`: it was sent). `jitter` is a random
+    /// number from 0 to 1.
+    pub fn observe(&self, channel: &Channel, verdict: Option<&Verdict>, jitter: f64, now: Timestamp) -> Changes {
+        let Some(verdict) = verdict else {
+            let faster = channel.speed_up(now);
+            let app = self.app_after(Happening::Answered, now);
+            return Changes { app, channel: self.channel_after(channel, Happening::Answered, now).or(faster) };
+        };
+        match (verdict.outcome, verdict.scope) {
+            (Outcome::Throttled, Scope::Channel) => {
+                channel.slow_down(now);
+                let throttled = throttled(channel.cooldown(), jitter, verdict);
+                let app = self.app_after(Happening::Answered, now);
+                Changes { app, channel: self.channel_after(channel, throttled, now) }
+            }
+            (Outcome::Throttled, _) => {
+                let cooldown = verdict.retry_after.map_or(APP_COOLDOWN, |first| Backoff { first, ..APP_COOLDOWN });
+                Changes { app: self.app_after(throttled(cooldown, jitter, verdict), now), channel: None }
+            }
+            (Outcome::Unavailable, _) => {
+                let blocked = matches!(channel.health(), Health::Blocked(_));
+                let channel = blocked.then(|| self.channel_after(channel, Happening::Failed, now)).flatten();
+                Changes { app: self.app_after(Happening::Failed, now), channel }
+            }
+            (Outcome::Blocked, Scope::Channel | Scope::Message) => {
+                let app = self.app_after(Happening::Answered, now);
+                Changes { app, channel: self.channel_after(channel, blocked(verdict, Cause::Channel), now) }
+            }
+            (Outcome::Blocked, scope) => {
+                let cause = if scope == Scope::Month { Cause::Month } else { Cause::App };
+                Changes { app: self.app_after(blocked(verdict, cause), now), channel: None }
+            }
+            (Outcome::Refused | Outcome::Sent, _) => {
+                let app = self.app_after(Happening::Answered, now);
+                Changes { app, channel: self.channel_after(channel, Happening::Answered, now) }
+            }
+        }
+    }
+
+    fn app_after(&self, what: Happening, now: Timestamp) -> Option<AppRow> {
+        let mut inner = self.inner();
+        let after = inner.health.after(what, now);
+        if after == inner.health {
+            return None;
+        }
+        let before = std::mem::replace(&mut inner.health, after.clone());
+        drop(inner);
+        let (from, to) = (Standing::of(&before), Standing::of(&after));
+        if from != to {
+            tracing::warn!(app = %self.app, from = from.as_str(), to = to.as_str(), "the app's state changed");
+        }
+        self.changed.send_replace(());
+        Some(AppRow { app: self.app.clone(), health: after })
+    }
+
+    fn channel_after(&self, channel: &Channel, what: Happening, now: Timestamp) -> Option<ChannelRow> {
+        let before = channel.health();
+        let row = channel.become_(before.after(what, now))?;
+        let (from, to) = (Standing::of(&before), Standing::of(&row.health));
+        if from != to {
+            let (from, to, channel) = (from.as_str(), to.as_str(), channel.key().as_str());
+            tracing::warn!(app = %self.app, channel, from, to, "the channel's state changed");
+        }
+        self.changed.send_replace(());
+        Some(row)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic cannot leave the fields half-written: each is assigned whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Receivers that name the same robot and group share one channel; the stricter rate holds for both.
+fn share(channels: &mut BTreeMap<ChannelKey, Arc<Channel>>, key: ChannelKey, from: Beginning, now: Timestamp) {
+    let stricter = channels.get(&key).is_none_or(|other| from.messages_per_minute < other.configured());
+    if stricter {
+        channels.insert(key.clone(), Arc::new(Channel::new(key, from, now)));
+    }
+}
+
+fn throttled(cooldown: Backoff, jitter: f64, verdict: &Verdict) -> Happening {
+    Happening::Throttled { cooldown, jitter, at_least: verdict.retry_after }
+}
+
+fn blocked(verdict: &Verdict, cause: Cause) -> Happening {
+    Happening::Blocked { code: verdict.code.clone(), reason: verdict.hint.clone(), cause }
+}

@@ -1,0 +1,55 @@
+//! How lanes and apps stand, for people and scripts.
+
+use jiff::Timestamp;
+
+use crate::config::Receiver;
+use crate::gate::Gate;
+use crate::gate::channel::Channel;
+use crate::model::health::{Go, Health};
+use crate::model::name::Name;
+use crate::model::view::{AppState, BlockView, LaneState, Standing};
+
+/// How a lane stands: the worse one of its channel and its app.
+pub fn lane(receiver: &Name, settings: &Receiver, gate: &Gate, channel: &Channel, now: Timestamp) -> LaneState {
+    let health = worse(current(channel.health(), now), current(gate.health(), now));
+    LaneState {
+        receiver: receiver.to_string(),
+        display_name: settings.display_name.clone(),
+        state: Standing::of(&health),
+        messages_per_minute: Some(channel.messages_per_minute()),
+        cooling_until: if let Health::Cooling { until, .. } = &health { Some(*until) } else { None },
+        blocked: block(&health),
+    }
+}
+
+/// How an app stands.
+pub fn app(gate: &Gate, now: Timestamp) -> AppState {
+    let health = current(gate.health(), now);
+    AppState {
+        app: gate.app().clone(),
+        organisation: gate.organisation().clone(),
+        state: Standing::of(&health),
+        token_expires_at: gate.client().token_expires_at(),
+        calls_per_month: gate.calls_per_month(),
+        blocked: block(&health),
+    }
+}
+
+/// A cool-down that is over is kept until the next call shows that it is; nobody else needs to know.
+fn current(health: Health, now: Timestamp) -> Health {
+    if matches!(health, Health::Cooling { .. }) && health.go(now) == Go::Freely { Health::Flowing } else { health }
+}
+
+fn worse(channel: Health, app: Health) -> Health {
+    let weight = |health: &Health| match Standing::of(health) {
+        Standing::Flowing => 0,
+        Standing::Cooling => 1,
+        Standing::Down => 2,
+        Standing::Blocked => 3,
+    };
+    if weight(&app) > weight(&channel) { app } else { channel }
+}
+
+fn block(health: &Health) -> Option<BlockView> {
+    if let Health::Blocked(block) = health { Some(BlockView::of(block)) } else { None }
+}

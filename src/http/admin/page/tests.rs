@@ -1,0 +1,151 @@
+//! What the page shows of hostile, strange and missing things.
+
+use super::*;
+use crate::model::delivery::{Delivery, DeliveryRecord, State as Standing};
+use crate::model::event::Severity;
+use crate::model::message::{Attempt, Message};
+use crate::model::name::{DeliveryId, EventId, MessageId};
+use crate::model::outcome::Outcome;
+use crate::model::view::{BlockView, LaneState, LaneView, Standing as Flow};
+
+const HOSTILE: &str = r#"<script>alert(1)</script>"'&"#;
+const HARMLESS: &str = "&lt;script&gt;alert(1)&lt;&#x2f;script&gt;&quot;&#x27;&amp;";
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn delivery_titled(title: &str) -> Delivery {
+    Delivery {
+        id: DeliveryId("d1".into()),
+        event: EventId("e1".into()),
+        source: "alertmanager".into(),
+        receiver: "oncall".into(),
+        state: Standing::Dead,
+        title: title.into(),
+        severity: Severity::Critical,
+        created_at: "2026-11-21T11:57:00Z".parse().unwrap(),
+        delivered_at: None,
+        next_attempt_at: None,
+        attempts: 2,
+        reason: Some(title.into()),
+        possibly_duplicate: true,
+        fallback_of: None,
+        handed_to: None,
+        message: None,
+    }
+}
+
+fn record_titled(title: &str, url: &str) -> DeliveryRecord {
+    let message = Message {
+        id: MessageId("m1".into()),
+        msg_key: Some("sampleMarkdown".into()),
+        msg_param: Some(serde_json::json!({"title": title, "text": title}).to_string()),
+        bytes: Some(812),
+        deliveries: 1,
+        process_query_key: None,
+        send_status: None,
+        readers: None,
+    };
+    let attempt = Attempt {
+        at: now(),
+        outcome: Some(Outcome::Refused),
+        code: Some(title.into()),
+        http_status: Some(400),
+        msg_key: Some("sampleMarkdown".into()),
+        duration_ms: Some(35),
+        may_have_arrived: true,
+        hint: Some(title.into()),
+    };
+    DeliveryRecord {
+        delivery: Delivery { message: Some(message), ..delivery_titled(title) },
+        received_at: now(),
+        kind: "alertmanager".into(),
+        event_title: title.into(),
+        event_url: Some(url.into()),
+        attempt_log: vec![attempt],
+    }
+}
+
+fn lane_blocked_by(reason: &str) -> LaneView {
+    let blocked = BlockView { code: "robot.missing".into(), reason: reason.into(), since: None, next_probe_at: None };
+    LaneView {
+        lane: LaneState {
+            receiver: "oncall".into(),
+            display_name: Some(reason.into()),
+            state: Flow::Blocked,
+            messages_per_minute: Some(20),
+            cooling_until: None,
+            blocked: Some(blocked),
+        },
+        queued: 3,
+        oldest_at: Some("2026-11-21T09:00:00Z".parse().unwrap()),
+    }
+}
+
+fn html_of_index(lanes: &[LaneView], deliveries: &[Delivery]) -> String {
+    let page = context! { not_ready => (), ..rows::index(lanes, deliveries, now()) };
+    show("index.html", page, now()).unwrap().0
+}
+
+fn html_of_delivery(record: &DeliveryRecord) -> String {
+    show("delivery.html", rows::delivery(record, now()), now()).unwrap().0
+}
+
+/// The page as a person reads it: its tags taken away, its blank lines too.
+fn read(html: &str) -> String {
+    let body = &html[html.find("<body>").unwrap()..];
+    let tags = regex::Regex::new("<[^>]*>").unwrap();
+    let text = tags.replace_all(body, " ");
+    let text = text.replace(env!("CARGO_PKG_VERSION"), "[version]");
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_hostile_title_is_shown_and_does_nothing() {
+    let index = html_of_index(&[lane_blocked_by(HOSTILE)], &[delivery_titled(HOSTILE)]);
+    let shown = html_of_delivery(&record_titled(HOSTILE, HOSTILE));
+    for html in [index, shown] {
+        assert!(!html.contains("<script"), "{html}");
+        assert!(html.contains(HARMLESS), "{html}");
+    }
+}
+
+#[test]
+fn only_a_web_address_becomes_a_link() {
+    let link = |url| html_of_delivery(&record_titled("t", url)).contains("rel=\"noreferrer\"");
+    assert!(link("https://alerts.example.com/#/alerts"));
+    for address in ["javascript:alert(1)", "data:text/html,x", "alerts", "//alerts.example.com"] {
+        assert!(!link(address), "{address}");
+    }
+}
+
+#[test]
+fn the_page_of_lanes_and_deliveries_as_a_person_reads_it() {
+    let lanes = [lane_blocked_by("机器人不在群里")];
+    let html = html_of_index(&lanes, &[delivery_titled("🔥 支付服务错误率过高")]);
+    insta::assert_snapshot!(read(&html));
+}
+
+#[test]
+fn the_page_of_one_delivery_as_a_person_reads_it() {
+    let html = html_of_delivery(&record_titled("磁盘快满了 🔥", "https://alerts.example.com/"));
+    insta::assert_snapshot!(read(&html));
+}
+
+#[test]
+fn an_empty_relay_has_a_page_too() {
+    insta::assert_snapshot!(read(&html_of_index(&[], &[])));
+}
+
+#[test]
+fn a_delivery_without_a_message_says_so() {
+    let mut record = record_titled("t", "https://example.com/");
+    record.delivery.message = None;
+    record.attempt_log.clear();
+    record.event_url = None;
+    let text = read(&html_of_delivery(&record));
+    assert!(text.contains("It has not been part of a message yet."), "{text}");
+    assert!(text.contains("There was none yet."), "{text}");
+}

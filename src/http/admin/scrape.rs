@@ -1,0 +1,49 @@
+//! `GET /metrics`: what Prometheus reads.
+//!
+//! Counters and histograms are kept where things happen. The gauges of the lanes are set here, when somebody looks:
+//! only the store knows how many wait, and an age that was set a minute ago is wrong.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+
+use crate::http::admin::Shared;
+use crate::model::view::{LaneView, Standing};
+use crate::telemetry::metrics;
+
+/// Prometheus' text format, version 0.0.4.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How long the store may think about it: well below what a scrape may take.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// The scrape.
+pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
+    let now = Timestamp::now();
+    // A store that cannot be asked leaves the gauges as they were; everything else is still worth reading.
+    let lanes = tokio::time::timeout(PATIENCE, operator.lanes()).await;
+    for view in lanes.ok().and_then(Result::ok).unwrap_or_default() {
+        set(&view, now);
+    }
+    ([(CONTENT_TYPE, TEXT)], metrics::handle().render())
+}
+
+fn set(view: &LaneView, now: Timestamp) {
+    let seconds = |span: jiff::SignedDuration| span.as_secs_f64().max(0.0);
+    let oldest = view.oldest_at.map_or(0.0, |at| seconds(now.duration_since(at)));
+    let cooldown = view.lane.cooling_until.map_or(0.0, |until| seconds(until.duration_since(now)));
+    let blocked = if view.lane.state == Standing::Blocked { 1.0 } else { 0.0 };
+    // Precise up to 2^53 deliveries.
+    let depth = view.queued as f64;
+    for (name, value) in [
+        (metrics::QUEUE_DEPTH, depth),
+        (metrics::QUEUE_OLDEST_SECONDS, oldest),
+        (metrics::LANE_BLOCKED, blocked),
+        (metrics::LANE_COOLDOWN_SECONDS, cooldown),
+    ] {
+        ::metrics::gauge!(name, "receiver" => view.lane.receiver.clone()).set(value);
+    }
+}

@@ -1,0 +1,269 @@
+//! The public port: webhooks come in here and are answered when they are durable (law 1).
+//!
+//! One webhook passes, in this order: source (404), method (405), credentials (401), receiver (404), type and
+//! encoding (415), size (413), the whole body (503 when it comes too slowly), decoding (400), `ingest` (503). The
+//! credentials come before anything is read, so a stranger learns which sources exist and nothing else. Whatever is
+//! our own fault or state is a 503 (law 2). This file knows no wire format, no route and no store.
+
+mod body;
+mod quiet;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::http::health;
+use crate::http::problem::{self, ProblemAnswer};
+use crate::ingest::{Ingest, Way};
+use crate::model::delivery;
+use crate::model::name::{DeliveryId, EventId, Name};
+use crate::operator::readiness::Readiness;
+use crate::sources::auth::Unauthorised;
+use crate::sources::{Source, Sources};
+use crate::telemetry::metrics;
+
+/// What a source may ask its senders for. Both are named whatever it asks for: a stranger need not know.
+const SCHEMES: [&str; 2] = ["Bearer", "Basic realm=\"dingtalk-relay\""];
+
+/// What a configuration makes of the webhook port. A reload swaps the whole of it.
+pub struct Live {
+    /// Who may post, and what they speak.
+    pub sources: Sources,
+    /// Where events go.
+    pub ingest: Ingest,
+    /// Who may be named in a direct path.
+    pub receivers: BTreeSet<Name>,
+    /// The largest body, in bytes.
+    pub max_body: u64,
+    /// The source behind `/dingtalk/{receiver}/send`, if that path is served.
+    pub dingtalk_path: Option<Name>,
+}
+
+/// How long a client may take, and we.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// For a whole body.
+    pub body: Duration,
+    /// From the whole body to our answer: less than the 10 s that senders commonly wait.
+    pub answer: Duration,
+    /// For what is left of a body that was refused. It is read and thrown away: a connection closed while the client
+    /// still writes is reset, and the client would not see why.
+    pub linger: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { body: Duration::from_secs(30), answer: Duration::from_secs(9), linger: Duration::from_secs(2) }
+    }
+}
+
+/// What the webhook port needs.
+#[derive(Clone)]
+pub struct Hooks {
+    live: Arc<ArcSwap<Live>>,
+    readiness: Readiness,
+    patience: Patience,
+    quiet: Arc<quiet::Quiet>,
+}
+
+impl Hooks {
+    /// A port that serves what is live at the time of each webhook.
+    pub fn new(live: Arc<ArcSwap<Live>>, readiness: Readiness, patience: Patience) -> Self {
+        Self { live, readiness, patience, quiet: Arc::default() }
+    }
+}
+
+/// The paths of the webhook port.
+pub fn router(hooks: Hooks) -> Router {
+    Router::new()
+        .merge(health::router(hooks.readiness.clone()))
+        .method_not_allowed_fallback(problem::only_for_reading)
+        // Every method, because an unknown source is 404 before a wrong method is 405.
+        .route("/hooks/{source}", any(routed))
+        .route("/hooks/{source}/{receiver}", any(direct))
+        .route("/dingtalk/{receiver}/send", any(dingtalk_path))
+        .fallback(problem::no_such_path)
+        .with_state(hooks)
+}
+
+async fn routed(State(hooks): State<Hooks>, path: Result<Path<String>, PathRejection>, request: Request) -> Response {
+    let Ok(Path(source)) = path else { return problem::no_such_path().await.into_response() };
+    hooks.take(Some(&source), None, request, accepted).await
+}
+
+async fn direct(
+    State(hooks): State<Hooks>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Ok(Path((source, receiver))) = path else { return problem::no_such_path().await.into_response() };
+    hooks.take(Some(&source), Some(&receiver), request, accepted).await
+}
+
+async fn dingtalk_path(
+    State(hooks): State<Hooks>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Ok(Path(receiver)) = path else { return problem::no_such_path().await.into_response() };
+    let source = hooks.live.load().dingtalk_path.clone();
+    hooks.take(source.as_ref().map(Name::as_str), Some(&receiver), request, ok).await
+}
+
+fn not_admitted(why: Unauthorised) -> ProblemAnswer {
+    match why {
+        Unauthorised::WrongCredentials => ProblemAnswer::unauthorised(&SCHEMES),
+        Unauthorised::SecretUnreadable => ProblemAnswer::unavailable("nobody can be told right from wrong now"),
+    }
+}
+
+fn count(source: &str, duplicate: bool, deliveries: &[(DeliveryId, String, delivery::State)]) {
+    if duplicate {
+        ::metrics::counter!(metrics::DUPLICATES, "source" => source.to_owned()).increment(1);
+        return;
+    }
+    for (_, receiver, state) in deliveries {
+        let labels = [("receiver", receiver.clone()), ("state", state.to_string())];
+        ::metrics::counter!(metrics::DELIVERIES, &labels).increment(1);
+    }
+}
+
+/// What the sender is told of what was stored.
+fn told(event: &EventId, duplicate: bool, deliveries: &[(DeliveryId, String, delivery::State)]) -> Value {
+    let deliveries = deliveries.iter();
+    let deliveries = deliveries.map(|(id, receiver, state)| json!({"id": id, "receiver": receiver, "state": state}));
+    json!({"event": event, "duplicate": duplicate, "deliveries": deliveries.collect::<Vec<_>>()})
+}
+
+/// What the contract's paths answer.
+fn accepted(told: Value) -> Response {
+    (StatusCode::ACCEPTED, Json(told)).into_response()
+}
+
+/// What prometheus-webhook-dingtalk answers.
+fn ok(_told: Value) -> Response {
+    "OK".into_response()
+}
+
+impl Hooks {
+    async fn take(
+        &self,
+        source: Option<&str>,
+        receiver: Option<&str>,
+        request: Request,
+        say: fn(Value) -> Response,
+    ) -> Response {
+        let began = Instant::now();
+        let live = self.live.load_full();
+        let source = source.and_then(|name| live.sources.named(name));
+        let label = source.map_or(String::new(), |source| source.name().to_string());
+        let (parts, body) = request.into_parts();
+        let response = match self.receive(&live, source, receiver, &parts, body).await {
+            Ok(told) => {
+                ::metrics::histogram!(metrics::ACCEPT_SECONDS).record(began.elapsed());
+                say(told)
+            }
+            Err(problem) => {
+                self.tell(&label, &parts, &problem);
+                problem.into_response()
+            }
+        };
+        let code = response.status().as_str().to_owned();
+        ::metrics::counter!(metrics::WEBHOOKS, "source" => label, "code" => code).increment(1);
+        response
+    }
+
+    async fn receive(
+        &self,
+        live: &Live,
+        source: Option<&Source>,
+        receiver: Option<&str>,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<Value, ProblemAnswer> {
+        let admitted = live.admit(source, receiver, parts).and_then(|admitted| {
+            body::small_enough(&body, live.max_body)?;
+            Ok(admitted)
+        });
+        let (source, way) = match admitted {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                body::discard(&parts.headers, body, self.patience.linger).await;
+                return Err(problem);
+            }
+        };
+        let body = body::read(body, live.max_body, &self.patience).await?;
+        self.keep(&live.ingest, source, way, body).await
+    }
+
+    async fn keep(&self, ingest: &Ingest, source: &Source, way: Way, body: Bytes) -> Result<Value, ProblemAnswer> {
+        let now = Timestamp::now();
+        let event = source.decode(&body, now).map_err(|bad| ProblemAnswer::bad_request(bad.to_string()))?;
+        let not_kept = || ProblemAnswer::unavailable("it could not be stored; send it again");
+        // When the time is over the commit may still come: the sender's next try is then its twin.
+        let no_answer = |_| ProblemAnswer::unavailable("it could not be stored in time; send it again");
+        let accepting = ingest.accept(event, way, body, source.dedup_window(), now);
+        let accepting = tokio::time::timeout(self.patience.answer, accepting).await.map_err(no_answer)?;
+        let kept = accepting.map_err(|error| not_kept().because(error))?;
+
+        let name = source.name().as_str();
+        tracing::info!(source = name, event = %kept.event, duplicate = kept.duplicate, "webhook accepted");
+        count(name, kept.duplicate, &kept.deliveries);
+        Ok(told(&kept.event, kept.duplicate, &kept.deliveries))
+    }
+
+    /// One line a minute for each source and status. What comes from outside is written escaped.
+    fn tell(&self, source: &str, parts: &Parts, problem: &ProblemAnswer) {
+        let (status, path) = (problem.status(), parts.uri.path());
+        if !self.quiet.is_news(source, status, Instant::now()) {
+            return;
+        }
+        let (code, error) = (status.as_u16(), problem.cause());
+        if status.is_server_error() {
+            tracing::warn!(source, code, ?path, error, "a webhook was put off");
+        } else {
+            tracing::info!(source, code, ?path, error, "a webhook was refused");
+        }
+    }
+}
+
+impl Live {
+    /// Everything that can be said without the body.
+    fn admit<'l>(
+        &'l self,
+        source: Option<&'l Source>,
+        receiver: Option<&str>,
+        parts: &Parts,
+    ) -> Result<(&'l Source, Way), ProblemAnswer> {
+        let source = source.ok_or_else(|| ProblemAnswer::not_found("no source of this name is configured"))?;
+        if parts.method != Method::POST {
+            return Err(ProblemAnswer::wrong_method("POST"));
+        }
+        source.authenticate(&parts.headers).map_err(not_admitted)?;
+        let way = self.way(receiver)?;
+        body::readable(&parts.headers)?;
+        Ok((source, way))
+    }
+
+    fn way(&self, receiver: Option<&str>) -> Result<Way, ProblemAnswer> {
+        let Some(receiver) = receiver else {
+            let no_route = "no route is configured; post straight to /hooks/{source}/{receiver}";
+            return self.ingest.routes.is_some().then_some(Way::Routed).ok_or(ProblemAnswer::not_found(no_route));
+        };
+        let no_receiver = || ProblemAnswer::not_found("no receiver of this name is configured");
+        Ok(Way::Direct(self.receivers.get(receiver).ok_or_else(no_receiver)?.clone()))
+    }
+}

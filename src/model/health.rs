@@ -1,0 +1,302 @@
+//! Flowing, cooling, down, blocked: one small state machine for every app and every channel.
+//!
+//! Pure: [`Health::after`] takes what happened and when, and says what follows; [`Health::go`] says whether a call
+//! may be made now. The waits are the probe table of the contract (§1). A cooling one is not probed, it waits out
+//! its cool-down. An app is down after [`FAILURES_UNTIL_DOWN`] failures in a row; a channel is never down.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::month::Month;
+
+/// How many calls of an app fail one after another until the app is down.
+pub const FAILURES_UNTIL_DOWN: u32 = 3;
+
+const DOWN: Backoff = Backoff { first: Duration::from_secs(1), last: Duration::from_secs(30) };
+const BLOCKED_CHANNEL: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(30 * 60) };
+const BLOCKED_APP: Backoff = Backoff { first: Duration::from_secs(30), last: Duration::from_secs(10 * 60) };
+const MONTH_USED_UP: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// A wait that doubles from `first` to `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest wait.
+    pub last: Duration,
+}
+
+impl Backoff {
+    /// The wait after it has been waited `times` times already.
+    pub fn wait(self, times: u32) -> Duration {
+        self.first.saturating_mul(2u32.saturating_pow(times.min(30))).min(self.last)
+    }
+}
+
+/// The state of one app or one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Health {
+    /// Calls may be made.
+    #[default]
+    Flowing,
+    /// DingTalk said "too fast": nothing goes until then.
+    Cooling {
+        /// When calls may be made again.
+        until: Timestamp,
+        /// How many cool-downs there were in a row, this one not counted.
+        times: u32,
+    },
+    /// Calls fail one after another. Below [`FAILURES_UNTIL_DOWN`] calls are still made.
+    Failing {
+        /// How many in a row.
+        failures: u32,
+    },
+    /// The app cannot be reached.
+    Down {
+        /// Since when.
+        since: Timestamp,
+        /// When one call may be made to find out.
+        probe_at: Timestamp,
+        /// How many probes have failed.
+        times: u32,
+    },
+    /// Someone must mend a setting.
+    Blocked(Block),
+}
+
+/// What blocks an app or a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Since when.
+    pub since: Timestamp,
+    /// When one call may be made to find out.
+    pub probe_at: Timestamp,
+    /// How many probes have failed.
+    pub times: u32,
+    /// DingTalk's code.
+    pub code: String,
+    /// What the code means and how to mend it.
+    pub reason: String,
+    /// What the waits between probes follow.
+    pub cause: Cause,
+}
+
+/// What a block is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// The robot, the group, the template: this channel.
+    Channel,
+    /// Credentials, permission, address: the whole app.
+    App,
+    /// The organisation's calls of this month are used up.
+    Month,
+}
+
+/// Whether a call may be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    /// As many as the limits allow.
+    Freely,
+    /// One, to find out.
+    Probe,
+    /// None before then.
+    Wait(Timestamp),
+}
+
+/// What happened to an app or a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// DingTalk answered as it does when nothing is wrong with this app or channel.
+    Answered,
+    /// It said "too fast".
+    Throttled {
+        /// The configured cool-down.
+        cooldown: Backoff,
+        /// Lengthens the wait by up to a quarter: from 0 to 1.
+        jitter: f64,
+        /// What DingTalk asked for, if it did.
+        at_least: Option<Duration>,
+    },
+    /// The call failed, or its outcome is unknown.
+    Failed,
+    /// A setting is wrong.
+    Blocked {
+        /// DingTalk's code.
+        code: String,
+        /// What it means and how to mend it.
+        reason: String,
+        /// What it is about.
+        cause: Cause,
+    },
+}
+
+impl Health {
+    /// Whether a call may be made at `now`.
+    pub fn go(&self, now: Timestamp) -> Go {
+        let (at, then) = match self {
+            Self::Flowing | Self::Failing { .. } => return Go::Freely,
+            Self::Cooling { until, .. } => (*until, Go::Freely),
+            Self::Down { probe_at, .. } => (*probe_at, Go::Probe),
+            Self::Blocked(block) => (block.probe_at, Go::Probe),
+        };
+        if now < at { Go::Wait(at) } else { then }
+    }
+
+    /// The state after something happened at `now`.
+    pub fn after(&self, what: Happening, now: Timestamp) -> Self {
+        match what {
+            // A call that was under way when the cool-down began says nothing against it.
+            Happening::Answered if matches!(self, Self::Cooling { until, .. } if now < *until) => self.clone(),
+            Happening::Answered => Self::Flowing,
+            Happening::Throttled { cooldown, jitter, at_least } => {
+                let times = match self {
+                    Self::Cooling { times, .. } => times.saturating_add(1),
+                    _ => 0,
+                };
+                let wait = cooldown.wait(times);
+                let wait = wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) / 4.0)).min(cooldown.last);
+                Self::Cooling { until: later(now, wait.max(at_least.unwrap_or_default())), times }
+            }
+            Happening::Failed => self.after_a_failure(now),
+            Happening::Blocked { code, reason, cause } => self.after_a_block(code, reason, cause, now),
+        }
+    }
+
+    fn after_a_failure(&self, now: Timestamp) -> Self {
+        let down = |since, times| Self::Down { since, probe_at: later(now, DOWN.wait(times)), times };
+        match self {
+            Self::Flowing | Self::Cooling { .. } => Self::Failing { failures: 1 },
+            Self::Failing { failures } if failures + 1 < FAILURES_UNTIL_DOWN => {
+                Self::Failing { failures: failures + 1 }
+            }
+            Self::Failing { .. } => down(now, 0),
+            // A call that was under way when the app went down, or the probe: both say that it still is.
+            Self::Down { since, probe_at, times } if now < *probe_at => {
+                Self::Down { since: *since, probe_at: *probe_at, times: *times }
+            }
+            Self::Down { since, times, .. } => down(*since, times.saturating_add(1)),
+            Self::Blocked(block) => Self::Blocked(block.probed_again(now)),
+        }
+    }
+
+    fn after_a_block(&self, code: String, reason: String, cause: Cause, now: Timestamp) -> Self {
+        let block = match self {
+            Self::Blocked(block) if block.cause == cause => Block { code, reason, ..block.probed_again(now) },
+            _ => Block { since: now, probe_at: cause.probe_at(0, now), times: 0, code, reason, cause },
+        };
+        Self::Blocked(block)
+    }
+}
+
+impl Block {
+    /// A probe that is not due changes nothing: a call that was under way says what is known already.
+    fn probed_again(&self, now: Timestamp) -> Self {
+        if now < self.probe_at {
+            return self.clone();
+        }
+        let times = self.times.saturating_add(1);
+        Self { times, probe_at: self.cause.probe_at(times, now), ..self.clone() }
+    }
+}
+
+impl Cause {
+    fn probe_at(self, times: u32, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Channel => later(now, BLOCKED_CHANNEL.wait(times)),
+            Self::App => later(now, BLOCKED_APP.wait(times)),
+            Self::Month => later(now, MONTH_USED_UP).min(Month::of(now).end()),
+        }
+    }
+}
+
+/// `now` and a wait, however long.
+pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    fn blocked(cause: Cause) -> Happening {
+        Happening::Blocked { code: "c".into(), reason: "r".into(), cause }
+    }
+
+    /// The waits until each of the first probes, when every probe fails the same way.
+    fn waits(mut health: Health, what: &Happening, probes: usize) -> Vec<i64> {
+        let mut now = at(0);
+        (0..probes)
+            .map(|_| {
+                health = health.after(what.clone(), now);
+                let Go::Wait(until) = health.go(now) else { return 0 };
+                let wait = until.as_second() - now.as_second();
+                now = until;
+                wait
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_probe_table_of_the_contract() {
+        assert_eq!(waits(Health::Flowing, &Happening::Failed, 10), [0, 0, 1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(waits(Health::Flowing, &blocked(Cause::Channel), 7), [60, 120, 240, 480, 960, 1800, 1800]);
+        assert_eq!(waits(Health::Flowing, &blocked(Cause::App), 7), [30, 60, 120, 240, 480, 600, 600]);
+        assert_eq!(waits(Health::Flowing, &blocked(Cause::Month), 2), [21_600, 21_600]);
+    }
+
+    #[test]
+    fn a_cooldown_doubles_is_jittered_and_never_longer_than_its_longest() {
+        let cooldown = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
+        let throttled = |jitter| Happening::Throttled { cooldown, jitter, at_least: None };
+        assert_eq!(waits(Health::Flowing, &throttled(0.0), 6), [60, 120, 240, 480, 600, 600]);
+        assert_eq!(waits(Health::Flowing, &throttled(1.0), 6), [75, 150, 300, 600, 600, 600]);
+        let asked = Happening::Throttled { cooldown, jitter: 0.0, at_least: Some(Duration::from_secs(900)) };
+        assert_eq!(waits(Health::Flowing, &asked, 1), [900]);
+    }
+
+    #[test]
+    fn a_cooling_one_is_not_probed_and_flows_afterwards() {
+        let cooling = Health::Cooling { until: at(60), times: 0 };
+        assert_eq!(cooling.go(at(59)), Go::Wait(at(60)));
+        assert_eq!(cooling.go(at(60)), Go::Freely);
+    }
+
+    #[test]
+    fn the_first_success_opens_what_was_down_or_blocked() {
+        let down = Health::Down { since: at(0), probe_at: at(1), times: 4 };
+        assert_eq!(down.go(at(1)), Go::Probe);
+        assert_eq!(down.after(Happening::Answered, at(1)), Health::Flowing);
+        let shut = Health::Flowing.after(blocked(Cause::Channel), at(0));
+        assert_eq!(shut.after(Happening::Answered, at(60)), Health::Flowing);
+    }
+
+    #[test]
+    fn a_late_answer_of_a_call_that_was_under_way_does_not_push_the_probe_away() {
+        let down = Health::Down { since: at(0), probe_at: at(8), times: 3 };
+        assert_eq!(down.after(Happening::Failed, at(3)), down);
+        let shut = Health::Flowing.after(blocked(Cause::App), at(0));
+        assert_eq!(shut.after(blocked(Cause::App), at(10)), shut);
+    }
+
+    #[test]
+    fn an_answer_to_a_call_that_was_under_way_does_not_end_a_cooldown() {
+        let cooling = Health::Cooling { until: at(60), times: 2 };
+        assert_eq!(cooling.after(Happening::Answered, at(5)), cooling);
+        assert_eq!(cooling.after(Happening::Answered, at(60)), Health::Flowing);
+    }
+
+    #[test]
+    fn a_month_that_is_used_up_is_asked_again_when_it_turns() {
+        let evening: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let Health::Blocked(block) = Health::Flowing.after(blocked(Cause::Month), evening) else { panic!() };
+        assert_eq!(block.probe_at, "2026-11-30T16:00:00Z".parse().unwrap());
+    }
+}

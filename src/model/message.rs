@@ -1,0 +1,85 @@
+//! What one DingTalk call carries, and the log of the tries to send it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::name::MessageId;
+use crate::model::outcome::Outcome;
+
+/// DingTalk's message template.
+///
+/// Source: <https://open.dingtalk.com/document/orgapp/types-of-messages-sent-by-robots>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MsgKey {
+    /// `title` (the push banner) and `text` (markdown).
+    #[serde(rename = "sampleMarkdown")]
+    Markdown,
+}
+
+impl MsgKey {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Markdown => "sampleMarkdown",
+        }
+    }
+}
+
+impl fmt::Display for MsgKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A message as `compose` makes it: ready for the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Composed {
+    /// The template.
+    pub msg_key: MsgKey,
+    /// The template's fields as DingTalk wants them: a JSON object, encoded.
+    pub msg_param: String,
+}
+
+/// A message as the store remembers it. Field names are the API's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// The template; `None` when the process ended before the message was composed.
+    pub msg_key: Option<String>,
+    /// The template's fields, encoded as on the wire.
+    pub msg_param: Option<String>,
+    /// UTF-8 bytes of `msg_param`.
+    pub bytes: Option<u64>,
+    /// How many deliveries it carries.
+    pub deliveries: u64,
+    /// DingTalk's receipt of admission.
+    pub process_query_key: Option<String>,
+    /// What DingTalk last said of it when asked: `SUCCESS`, `RECALLED`, `PROCESSING`.
+    pub send_status: Option<String>,
+    /// How many have read it, as far as asked.
+    pub readers: Option<u64>,
+}
+
+/// One try to send a message, as the store remembers it. Field names are the API's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attempt {
+    /// When the call was about to be made.
+    pub at: Timestamp,
+    /// What came of it; `None` while the call is under way.
+    pub outcome: Option<Outcome>,
+    /// DingTalk's code, or our word for what happened on the way (`timeout`, `connect`, …).
+    pub code: Option<String>,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// The template it was sent as.
+    pub msg_key: Option<String>,
+    /// From the call to its answer, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Whether DingTalk may have shown the message although it did not say so.
+    pub may_have_arrived: bool,
+    /// What the code means and how to mend it.
+    pub hint: Option<String>,
+}

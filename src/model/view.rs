@@ -1,0 +1,133 @@
+//! How lanes and apps stand, as people and scripts see it.
+//!
+//! Field names are the API's (contract §5), absent values are `null`. The gate knows a [`LaneState`] and an
+//! [`AppState`]; the operator's room joins them with what the store counts. The words of [`Standing`] are the same
+//! in the API, the metrics and the page. Nothing here knows where the figures come from.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::health::{Block, Health};
+use crate::model::name::Name;
+
+/// Whether calls flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Calls may be made.
+    Flowing,
+    /// DingTalk said "too fast".
+    Cooling,
+    /// The app cannot be reached.
+    Down,
+    /// Someone must mend a setting.
+    Blocked,
+}
+
+impl Standing {
+    /// The word for a state of health.
+    pub fn of(health: &Health) -> Self {
+        match health {
+            Health::Flowing | Health::Failing { .. } => Self::Flowing,
+            Health::Cooling { .. } => Self::Cooling,
+            Health::Down { .. } => Self::Down,
+            Health::Blocked(_) => Self::Blocked,
+        }
+    }
+
+    /// The word the API, the metrics and the page use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flowing => "flowing",
+            Self::Cooling => "cooling",
+            Self::Down => "down",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What blocks a lane or an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BlockView {
+    /// DingTalk's code, or `not_configured`.
+    pub code: String,
+    /// What the code means and how to mend it.
+    pub reason: String,
+    /// Since when; `None` where nobody knows.
+    pub since: Option<Timestamp>,
+    /// When it is tried again; `None` where only a human can help.
+    pub next_probe_at: Option<Timestamp>,
+}
+
+impl BlockView {
+    /// The code of a lane whose receiver is configured no more.
+    pub const NOT_CONFIGURED: &'static str = "not_configured";
+
+    /// What a person is told of a block.
+    pub fn of(block: &Block) -> Self {
+        Self {
+            code: block.code.clone(),
+            reason: block.reason.clone(),
+            since: Some(block.since),
+            next_probe_at: Some(block.probe_at),
+        }
+    }
+}
+
+/// How a lane stands, apart from what waits in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaneState {
+    /// The receiver.
+    pub receiver: String,
+    /// Shown beside the name.
+    pub display_name: Option<String>,
+    /// Whether it flows: the worse one of its channel and its app.
+    pub state: Standing,
+    /// The rate it goes at now; `None` for a receiver that is configured no more.
+    pub messages_per_minute: Option<u32>,
+    /// When the cool-down ends, while there is one.
+    pub cooling_until: Option<Timestamp>,
+    /// What blocks it, while something does.
+    pub blocked: Option<BlockView>,
+}
+
+/// A lane with what waits in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaneView {
+    /// How it stands.
+    #[serde(flatten)]
+    pub lane: LaneState,
+    /// How many deliveries are open.
+    pub queued: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_at: Option<Timestamp>,
+}
+
+/// How an app stands, apart from its calls of this month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppState {
+    /// The app.
+    pub app: Name,
+    /// Whose month it shares.
+    pub organisation: Name,
+    /// Whether it flows.
+    pub state: Standing,
+    /// When its access token expires, if it has one.
+    pub token_expires_at: Option<Timestamp>,
+    /// How many calls its organisation may make in a month; `None`: no quota.
+    pub calls_per_month: Option<u64>,
+    /// What blocks it, while something does.
+    pub blocked: Option<BlockView>,
+}
+
+/// An app with the calls of its organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppView {
+    /// How it stands.
+    #[serde(flatten)]
+    pub app: AppState,
+    /// The calls its organisation has made this month.
+    pub calls_this_month: u64,
+    /// The calls it will have made when the month ends, if it goes on like this.
+    pub projected_calls: u64,
+}

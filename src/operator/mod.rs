@@ -1,0 +1,163 @@
+//! What a human may do and see: whether the relay is ready, how lanes and apps stand, which deliveries there are.
+//!
+//! It stands between the admin port and the store: `http` turns these answers into JSON and HTML and knows no store.
+//! [`Operator`] joins what the gate knows (states, from a function it is given) with what the store counts. It
+//! changes nothing, and knows neither HTTP nor how the gate came to its view.
+
+pub mod deliveries;
+pub mod readiness;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::delivery::DeliveryRecord;
+use crate::model::month::Month;
+use crate::model::name::DeliveryId;
+use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing};
+use crate::operator::deliveries::{Listed, Listing};
+use crate::operator::readiness::Readiness;
+use crate::store::{LaneRow, Store, StoreError};
+
+/// A month is projected from a day of it at least: the first calls after midnight say nothing.
+const SHORTEST_SAMPLE_SECONDS: i64 = 24 * 60 * 60;
+
+/// What the gate knows of every configured lane, asked for at each look.
+pub type Lanes = Box<dyn Fn() -> Vec<LaneState> + Send + Sync>;
+
+/// What the gate knows of every configured app, asked for at each look.
+pub type Apps = Box<dyn Fn() -> Vec<AppState> + Send + Sync>;
+
+/// The operator's view of the relay.
+pub struct Operator {
+    store: Arc<dyn Store>,
+    lanes: Lanes,
+    apps: Apps,
+    readiness: Readiness,
+}
+
+impl Operator {
+    /// The view of a relay with this store, whose gate answers these two questions.
+    pub fn new(store: Arc<dyn Store>, lanes: Lanes, apps: Apps, readiness: Readiness) -> Self {
+        Self { store, lanes, apps, readiness }
+    }
+
+    /// Whether the relay takes webhooks.
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Every configured lane, and every lane that still holds deliveries of a receiver that is configured no more.
+    pub async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
+        let waiting = self.store.lanes().await?;
+        Ok(join((self.lanes)(), waiting))
+    }
+
+    /// Every configured app with its organisation's calls of the month that `now` falls into.
+    pub async fn apps(&self, now: Timestamp) -> Result<Vec<AppView>, StoreError> {
+        let month = Month::of(now);
+        let mut views = Vec::new();
+        for app in (self.apps)() {
+            let calls = self.store.calls(&app.organisation, month).await?;
+            views.push(AppView { app, calls_this_month: calls, projected_calls: projected(calls, month, now) });
+        }
+        Ok(views)
+    }
+
+    /// One page of deliveries, newest first.
+    pub async fn deliveries(&self, listing: Listing) -> Result<Listed, StoreError> {
+        let page = self.store.deliveries(listing.into_filter()).await?;
+        Ok(Listed::from(page))
+    }
+
+    /// One delivery with its event, message and attempts.
+    pub async fn delivery(&self, id: &str) -> Result<Option<DeliveryRecord>, StoreError> {
+        self.store.delivery(&DeliveryId(id.to_owned())).await
+    }
+}
+
+fn join(lanes: Vec<LaneState>, waiting: Vec<LaneRow>) -> Vec<LaneView> {
+    let mut waiting: BTreeMap<String, LaneRow> = waiting.into_iter().map(|row| (row.receiver.clone(), row)).collect();
+    let mut views = Vec::new();
+    for lane in lanes {
+        let row = waiting.remove(&lane.receiver);
+        let (queued, oldest_at) = row.map(|row| (row.queued, row.oldest_at)).unwrap_or_default();
+        views.push(LaneView { lane, queued, oldest_at });
+    }
+    views.extend(waiting.into_values().map(left_behind));
+    views
+}
+
+/// A queue without a receiver is kept, and must be seen, or nobody would ever miss it.
+fn left_behind(row: LaneRow) -> LaneView {
+    let blocked = BlockView {
+        code: BlockView::NOT_CONFIGURED.to_owned(),
+        reason: "no receiver of this name is configured; what waits is kept, and flows when it comes back".to_owned(),
+        since: None,
+        next_probe_at: None,
+    };
+    let lane = LaneState {
+        receiver: row.receiver,
+        display_name: None,
+        state: Standing::Blocked,
+        messages_per_minute: None,
+        cooling_until: None,
+        blocked: Some(blocked),
+    };
+    LaneView { lane, queued: row.queued, oldest_at: row.oldest_at }
+}
+
+/// The calls at the end of the month, if the rest of it is like what is gone of it.
+fn projected(calls: u64, month: Month, now: Timestamp) -> u64 {
+    let seconds = |from: Timestamp, to: Timestamp| to.as_second().saturating_sub(from.as_second());
+    let gone = seconds(month.start(), now).max(SHORTEST_SAMPLE_SECONDS);
+    let whole = seconds(month.start(), month.end()).max(gone);
+    let calls = u128::from(calls) * u128::from(whole.unsigned_abs()) / u128::from(gone.unsigned_abs());
+    u64::try_from(calls).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(receiver: &str) -> LaneState {
+        LaneState {
+            receiver: receiver.into(),
+            display_name: None,
+            state: Standing::Flowing,
+            messages_per_minute: Some(20),
+            cooling_until: None,
+            blocked: None,
+        }
+    }
+
+    #[test]
+    fn a_lane_with_nothing_waiting_is_listed_with_zero() {
+        let views = join(vec![lane("oncall")], vec![]);
+        assert_eq!((views[0].queued, views[0].oldest_at), (0, None));
+    }
+
+    #[test]
+    fn a_queue_whose_receiver_is_gone_is_seen_as_blocked() {
+        let row = LaneRow { receiver: "gone".into(), queued: 3, oldest_at: Some(Timestamp::UNIX_EPOCH) };
+        let views = join(vec![lane("oncall")], vec![row]);
+        let gone = &views[1];
+        assert_eq!((gone.lane.receiver.as_str(), gone.queued, gone.lane.state), ("gone", 3, Standing::Blocked));
+        assert_eq!(gone.lane.blocked.as_ref().unwrap().code, "not_configured");
+    }
+
+    #[test]
+    fn half_a_month_with_a_thousand_calls_makes_two_thousand() {
+        let month = Month::of("2026-11-10T00:00:00Z".parse().unwrap());
+        let middle = month.start() + jiff::SignedDuration::from_hours(15 * 24);
+        assert_eq!(projected(1000, month, middle), 2000);
+    }
+
+    #[test]
+    fn the_first_minutes_of_a_month_do_not_foretell_a_flood() {
+        let month = Month::of("2026-11-10T00:00:00Z".parse().unwrap());
+        let early = month.start() + jiff::SignedDuration::from_mins(1);
+        assert_eq!(projected(10, month, early), 300);
+    }
+}

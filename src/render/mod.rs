@@ -1,0 +1,190 @@
+//! Event × receiver → [`Content`], before the 202, so that a retry says the same as the first try.
+//!
+//! Cannot fail (law 5): where a template fails, the plain built-in stands in, which is counted and logged. Everything
+//! from outside is escaped by the engine, not by the author of a template. Knows nothing of bytes and limits: making
+//! it fit is `compose`'s work.
+//!
+//! # Templates
+//!
+//! An operator's own template is a file `NAME.md.j2` in one of the places `templates:` lists; a receiver takes it by
+//! `template: NAME`. It is a [minijinja](https://docs.rs/minijinja) template that extends a built-in one and says
+//! anew what is to be different:
+//!
+//! ```jinja
+//! {% extends "alertmanager" %}
+//! {% block title %}{{ icon }} {{ counts }} in {{ group.cluster }}: {{ subject }}{% endblock %}
+//! {% block item %}
+//! {{ item.icon }} **{{ item.headline }}**
+//! {{ item.annotations.impact }}
+//! {{ item.when }} · {{ link("Logs", "https://logs.example.com/?host=" ~ item.labels.instance) }}
+//! {% endblock %}
+//! ```
+//!
+//! | block | |
+//! |---|---|
+//! | `title` | the push banner; markdown is taken off, and it is cut at 60 characters |
+//! | `header` | above the items |
+//! | `item` | an item in full |
+//! | `item_short` | an item on one line, where there are many |
+//! | `footer` | below the items |
+//!
+//! The text of a template is DingTalk markdown, and its lines end where they end in the file (DingTalk itself would
+//! join them); indenting a line changes nothing. Every value is printed so that it shows as itself; `|safe` prints one as markdown.
+//!
+//! | everywhere | |
+//! |---|---|
+//! | `icon`, `counts`, `subject`, `place` | `🔴`; `16 firing (3 critical), 2 resolved`; the names; what was grouped by |
+//! | `count`, `firing`, `resolved`, `truncated` | how many items, and how many the sender left out |
+//! | `severity` | of the worst: `critical`, `warning`, `info` |
+//! | `source`, `kind`, `receiver`, `facts`, `group`, `url`, `received` | the event; `received` is a time, said |
+//! | `links` | what all items share, and the sender's own: a list of `{title, url}` |
+//! | `shared` | what all items say alike: `labels`, `summary`, `description`, `notes`, `when`, `links` |
+//! | `items` | every item, the worst first |
+//!
+//! | `item` | in `item` and `item_short` |
+//! |---|---|
+//! | `name`, `headline`, `icon`, `status`, `severity`, `fingerprint`, `url` | |
+//! | `labels`, `annotations` | all of them, as sent: `item.labels.instance` |
+//! | `since`, `until`, `when` | times in the receiver's zone; `when` is a phrase: `since 2026-11-21 19:28 UTC` |
+//! | `own` | what is not `shared`: `labels`, `summary`, `description`, `notes`, `when`, `links` |
+//!
+//! An item that is alone shares everything: its labels are `shared.labels`, its links are among `links`.
+//!
+//! Beside minijinja's own: `labels|pairs` (`a: b · c: d`), `links|links`, and `link(title, address)`, which makes a
+//! link of an `http(s)` address and shows only the title of any other.
+
+mod context;
+mod engine;
+mod files;
+mod link;
+mod markdown;
+mod outside;
+mod overview;
+mod plain;
+mod time;
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use minijinja::Environment;
+
+use crate::config::Config;
+use crate::config::problem::Problem;
+use crate::model::content::{Button, Content, ContentItem};
+use crate::model::event::{Event, Item};
+use crate::model::name::Name;
+use crate::render::overview::{Detail, Overview};
+use crate::telemetry::metrics::RENDER_FALLBACKS;
+
+/// A push banner shows no more characters.
+const LONGEST_TITLE: usize = 60;
+
+/// Every template, ready to render.
+#[derive(Debug)]
+pub struct Renderer {
+    engine: Environment<'static>,
+    receivers: BTreeMap<Name, Taste>,
+}
+
+/// What a receiver wants to be different.
+#[derive(Debug)]
+struct Taste {
+    template: Option<String>,
+    zone: TimeZone,
+}
+
+/// What a template makes of an event.
+#[derive(Debug)]
+struct Parts {
+    title: String,
+    header: String,
+    /// In the order of the overview.
+    items: Vec<Part>,
+    footer: String,
+}
+
+/// What a template makes of an item.
+#[derive(Debug)]
+struct Part {
+    short: String,
+    body: String,
+}
+
+impl Renderer {
+    /// Compiles the built-in and the operator's templates, or says everything that is wrong with them (paths like
+    /// `templates[0]` and `receivers.oncall.template`).
+    pub fn compile(config: &Config) -> Result<Self, Vec<Problem>> {
+        let mut engine = engine::engine().map_err(|error| vec![Problem::at("templates", error.to_string())])?;
+        let own = files::load(&mut engine, &config.templates);
+        let asked_for =
+            config.receivers.iter().filter_map(|(name, receiver)| Some((name, receiver.template.as_deref()?)));
+        let problems = files::problems(&engine, own, asked_for);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let taste = |receiver: &crate::config::Receiver| Taste {
+            template: receiver.template.clone(),
+            zone: receiver.timezone.clone(),
+        };
+        let receivers = config.receivers.iter().map(|(name, receiver)| (name.clone(), taste(receiver))).collect();
+        Ok(Self { engine, receivers })
+    }
+
+    /// What these items of the event say to this receiver.
+    pub fn render(&self, event: &Event, items: &[&Item], receiver: &Name) -> Content {
+        let taste = self.receivers.get(receiver);
+        let zone = taste.map_or(TimeZone::UTC, |taste| taste.zone.clone());
+        let overview = Overview::of(event, items, &zone);
+        let template = taste.and_then(|taste| taste.template.as_deref()).unwrap_or(event.kind);
+        let parts = self.parts(template, &overview, receiver, &zone).unwrap_or_else(|error| {
+            ::metrics::counter!(RENDER_FALLBACKS, "template" => template.to_owned()).increment(1);
+            let (receiver, event) = (receiver.as_str(), event.id.0.as_str());
+            // Debug: a template may have put a text from outside into the error.
+            tracing::warn!(template, receiver, event, error = ?error.to_string(), "the plain built-in stood in");
+            plain::render(&overview)
+        });
+        content(&overview, parts)
+    }
+
+    fn parts(
+        &self,
+        template: &str,
+        overview: &Overview<'_>,
+        receiver: &Name,
+        zone: &TimeZone,
+    ) -> Result<Parts, minijinja::Error> {
+        let items: Vec<_> = overview.details.iter().map(|detail| context::item(detail, zone)).collect();
+        let whole = context::whole(overview, receiver.as_str(), zone, &items);
+        engine::render(&self.engine, template, &whole, &items)
+    }
+}
+
+fn content(overview: &Overview<'_>, parts: Parts) -> Content {
+    let buttons = overview.links.iter().map(|link| Button { title: link.title.clone(), url: link.url.clone() });
+    Content {
+        v: Content::VERSION,
+        title: outside::clipped(&outside::one_line(&parts.title), LONGEST_TITLE),
+        header: parts.header,
+        items: overview.details.iter().zip(parts.items).map(|(detail, part)| content_item(detail, part)).collect(),
+        footer: parts.footer,
+        buttons: buttons.collect(),
+    }
+}
+
+fn content_item(detail: &Detail<'_>, part: Part) -> ContentItem {
+    let item = detail.item;
+    ContentItem {
+        fingerprint: item.fingerprint.clone(),
+        name: detail.name.clone(),
+        status: item.status,
+        severity: item.severity,
+        since: item.since,
+        until: item.until,
+        url: item.url.as_deref().and_then(link::address),
+        short: part.short,
+        body: part.body,
+    }
+}
+
+#[cfg(test)]
+mod tests;

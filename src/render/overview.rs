@@ -1,0 +1,291 @@
+//! What there is to say of some items, before anybody decides how it looks.
+//!
+//! [`Overview::of`] sorts the items, counts them and takes out what all of them share, so that it is said once. The
+//! templates (through `context`) and the plain built-in both read it. All texts are cleaned but not escaped. Looks
+//! only at the items it is given: what went elsewhere or was dropped is never named.
+
+use std::cmp::Reverse;
+
+use jiff::tz::TimeZone;
+
+use crate::model::event::{Event, Item, Severity, Status};
+use crate::render::link::Link;
+use crate::render::{outside, time};
+
+/// Labels or notes in the order they are shown.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// One event as one receiver sees it.
+pub(crate) struct Overview<'e> {
+    /// The event; only what is true of it as a whole may be shown.
+    pub(crate) event: &'e Event,
+    /// `🔴`, `🟠`, `🔵` or, when all is over, `✅`.
+    pub(crate) icon: &'static str,
+    /// `2 critical firing`, `16 firing (3 critical), 2 resolved`.
+    pub(crate) counts: String,
+    /// The names of the items, the worst first: `HighCPU`, `HighCPU, DiskFull +3`. Never empty.
+    pub(crate) subject: String,
+    /// What the sender grouped by, without the name: `prod, cn-hangzhou`; may be empty.
+    pub(crate) place: String,
+    /// The labels all items share, without those that are said elsewhere.
+    pub(crate) labels: Pairs,
+    /// What all of several items say alike.
+    pub(crate) shared: Said,
+    /// When it began or ended, if that is the same for all of several items that fire, and for all that are over;
+    /// else empty.
+    pub(crate) when: String,
+    /// The links all items share, and the sender's own.
+    pub(crate) links: Vec<Link>,
+    /// The items, the worst first.
+    pub(crate) details: Vec<Detail<'e>>,
+}
+
+/// One item, without what all items share.
+pub(crate) struct Detail<'e> {
+    /// The item as the source decoded it.
+    pub(crate) item: &'e Item,
+    /// What a person calls it; one line, never empty.
+    pub(crate) name: String,
+    /// As in [`Overview`].
+    pub(crate) icon: &'static str,
+    /// What tells it from the others, on one line; empty only if there are no others.
+    pub(crate) headline: String,
+    /// The labels others do not have, without those in the headline.
+    pub(crate) labels: Pairs,
+    /// What it says beyond what all say.
+    pub(crate) said: Said,
+    /// When it began or ended; empty if that is the same for all of several items.
+    pub(crate) when: String,
+}
+
+/// What the annotations say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Said {
+    /// One line; may be empty.
+    pub(crate) summary: String,
+    /// Some lines; may be empty.
+    pub(crate) description: String,
+    /// Annotations that are none of the others.
+    pub(crate) notes: Pairs,
+    /// Where to look further.
+    pub(crate) links: Vec<Link>,
+}
+
+impl<'e> Overview<'e> {
+    /// What these items of the event say to somebody in that time zone.
+    pub(crate) fn of(event: &'e Event, items: &[&'e Item], zone: &TimeZone) -> Self {
+        let mut details: Vec<_> = items.iter().map(|item| Detail::of(item, zone)).collect();
+        details.sort_by_key(|detail| worst_first(detail.item));
+        let mut labels = common(details.iter().map(|d| &d.labels));
+        let several = details.len() > 1;
+        let (shared, when) =
+            if several { (Said::shared_by(&details), shared_when(&details)) } else { <(Said, String)>::default() };
+        details.iter_mut().for_each(|detail| detail.leave_out(&labels, &shared, &when));
+        let names = distinct_names(&details);
+        details.iter_mut().for_each(|detail| detail.find_headline(names.len() > 1, several));
+        labels.retain(|(_, value)| !value.is_empty());
+        let links = links(event, &shared, &mut details);
+        Self {
+            event,
+            icon: details.first().map_or("✅", |worst| worst.icon),
+            counts: counts(items),
+            subject: subject(&names),
+            place: place(event),
+            labels,
+            shared,
+            when,
+            links,
+            details,
+        }
+    }
+}
+
+impl<'e> Detail<'e> {
+    fn of(item: &'e Item, zone: &TimeZone) -> Self {
+        let name = outside::clipped(&outside::one_line(&item.name), 80);
+        let labels = item.labels.iter().filter(|(key, value)| !is_said_elsewhere(key, value, item));
+        Self {
+            item,
+            name: if name.is_empty() { "(no name)".to_owned() } else { name },
+            icon: icon(item),
+            headline: String::new(),
+            labels: labels.map(|(key, value)| (outside::one_line(key), outside::one_line(value))).collect(),
+            said: Said::by(item),
+            when: time::when(item, zone),
+        }
+    }
+
+    fn leave_out(&mut self, labels: &Pairs, shared: &Said, when: &str) {
+        self.labels.retain(|label| !labels.contains(label) && !label.1.is_empty());
+        self.said.leave_out(shared);
+        if !when.is_empty() {
+            self.when.clear();
+        }
+    }
+
+    /// The summary if it has one of its own; else the labels that tell it apart; the name where names differ.
+    fn find_headline(&mut self, names_differ: bool, several: bool) {
+        let summary = self.said.summary.clone();
+        let text = if !summary.is_empty() || !several {
+            summary
+        } else {
+            let labels = std::mem::take(&mut self.labels);
+            labels.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(" · ")
+        };
+        self.headline = match (text.is_empty(), names_differ) {
+            (true, _) if !several => String::new(),
+            (true, _) => self.name.clone(),
+            (false, true) if !text.contains(&self.name) => format!("{}: {text}", self.name),
+            (false, _) => text,
+        };
+    }
+}
+
+impl Said {
+    fn by(item: &Item) -> Self {
+        let mut said = Self::default();
+        said.links.extend(item.url.as_deref().and_then(|url| Link::to("Graph", url)));
+        for (key, value) in &item.annotations {
+            match key.as_str() {
+                "summary" => said.summary = outside::clipped(&outside::one_line(value), 300),
+                "description" => said.description = outside::cleaned(value),
+                key if key.starts_with("__") => {}
+                key => match link_title(key).and_then(|title| Link::to(&title, value)) {
+                    Some(link) => said.links.push(link),
+                    None => said.notes.push((outside::one_line(key), outside::cleaned(value))),
+                },
+            }
+        }
+        // Older rule sets say `message` where newer ones say `description`.
+        if said.description.is_empty()
+            && let Some(at) = said.notes.iter().position(|(key, _)| key == "message")
+        {
+            said.description = said.notes.remove(at).1;
+        }
+        if said.description == said.summary {
+            said.description.clear();
+        }
+        said.notes.retain(|(_, value)| !value.is_empty());
+        said
+    }
+
+    fn shared_by(details: &[Detail<'_>]) -> Self {
+        let Some(Detail { said: first, .. }) = details.first() else { return Self::default() };
+        let all = |same: &dyn Fn(&Self) -> bool| details.iter().all(|detail| same(&detail.said));
+        let if_all = |text: &String, same: &dyn Fn(&Self) -> bool| if all(same) { text.clone() } else { String::new() };
+        Self {
+            summary: if_all(&first.summary, &|said| said.summary == first.summary),
+            description: if_all(&first.description, &|said| said.description == first.description),
+            notes: common(details.iter().map(|detail| &detail.said.notes)),
+            links: common(details.iter().map(|detail| &detail.said.links)),
+        }
+    }
+
+    fn leave_out(&mut self, shared: &Self) {
+        if self.summary == shared.summary {
+            self.summary.clear();
+        }
+        if self.description == shared.description {
+            self.description.clear();
+        }
+        self.notes.retain(|note| !shared.notes.contains(note));
+        self.links.retain(|link| !shared.links.contains(link));
+    }
+}
+
+/// `since …`, `resolved …` or `firing since … · resolved …`; empty where items of one status differ.
+fn shared_when(details: &[Detail<'_>]) -> String {
+    let mut whens: Vec<(Status, &str)> =
+        details.iter().map(|detail| (detail.item.status, detail.when.as_str())).collect();
+    whens.dedup();
+    match whens.as_slice() {
+        [(_, one)] => (*one).to_owned(),
+        // Firing ones come first: see `worst_first`.
+        [(Status::Firing, firing), (Status::Resolved, resolved)] => format!("firing {firing} · {resolved}"),
+        _ => String::new(),
+    }
+}
+
+/// Firing before resolved, then by severity, then the newest; what is alike stays in the sender's order, and to the
+/// minute is alike enough.
+fn worst_first(item: &Item) -> impl Ord + use<> {
+    let latest = if item.status == Status::Resolved { item.until.unwrap_or(item.since) } else { item.since };
+    (item.status == Status::Resolved, Reverse(item.severity), Reverse(latest.as_second().div_euclid(60)))
+}
+
+fn icon(item: &Item) -> &'static str {
+    match (item.status, item.severity) {
+        (Status::Resolved, _) => "✅",
+        (Status::Firing, Severity::Critical) => "🔴",
+        (Status::Firing, Severity::Warning) => "🟠",
+        (Status::Firing, Severity::Info) => "🔵",
+    }
+}
+
+/// Whether the name or the severity say it already, or the sender means it for machines.
+fn is_said_elsewhere(key: &str, value: &str, item: &Item) -> bool {
+    key.starts_with("__")
+        || (key == "alertname" && value == item.name)
+        || (key == "severity" && Severity::named(value) == Some(item.severity))
+}
+
+/// `runbook_url` → `Runbook`; `None` where no address is to be expected.
+fn link_title(key: &str) -> Option<String> {
+    let stem = key.strip_suffix("_url").or_else(|| key.strip_suffix("_link"));
+    let stem = stem.or_else(|| ["runbook", "dashboard"].contains(&key).then_some(key))?;
+    let words = outside::one_line(&stem.replace('_', " "));
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What stands in every list, in the order of the first.
+fn common<'l, T: Clone + PartialEq + 'l>(mut lists: impl Iterator<Item = &'l Vec<T>>) -> Vec<T> {
+    let mut common = lists.next().cloned().unwrap_or_default();
+    for list in lists {
+        common.retain(|one| list.contains(one));
+    }
+    common
+}
+
+fn distinct_names(details: &[Detail<'_>]) -> Vec<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    details.iter().filter(|detail| seen.insert(detail.name.as_str())).map(|detail| detail.name.clone()).collect()
+}
+
+fn subject(names: &[String]) -> String {
+    let short = |name: &String| outside::clipped(name, 40);
+    match names {
+        [] => "(nothing)".to_owned(),
+        [one] => short(one),
+        [one, other] => format!("{}, {}", short(one), short(other)),
+        [one, other, rest @ ..] => format!("{}, {} +{}", short(one), short(other), rest.len()),
+    }
+}
+
+fn place(event: &Event) -> String {
+    let values = event.group.iter().filter(|(key, value)| *key != "alertname" && !value.is_empty());
+    outside::clipped(&values.map(|(_, value)| outside::one_line(value)).collect::<Vec<_>>().join(", "), 40)
+}
+
+fn counts(items: &[&Item]) -> String {
+    let firing: Vec<_> = items.iter().filter(|item| item.status == Status::Firing).collect();
+    let of = |severity| firing.iter().filter(|item| item.severity == severity).count();
+    let worst = firing.iter().map(|item| item.severity).max();
+    let resolved = items.len() - firing.len();
+    let firing = worst.map(|worst| match of(worst) {
+        all if all == firing.len() => format!("{all} {worst} firing"),
+        some => format!("{} firing ({some} {worst})", firing.len()),
+    });
+    let resolved = (resolved > 0 || firing.is_none()).then(|| format!("{resolved} resolved"));
+    firing.into_iter().chain(resolved).collect::<Vec<_>>().join(", ")
+}
+
+/// Shared links and the sender's own. The links of an item that is alone are for the whole.
+fn links(event: &Event, shared: &Said, details: &mut [Detail<'_>]) -> Vec<Link> {
+    let own = match details {
+        [alone] => std::mem::take(&mut alone.said.links),
+        _ => shared.links.clone(),
+    };
+    let title = if event.kind == "alertmanager" { "Alertmanager" } else { "Open" };
+    own.into_iter().chain(event.url.as_deref().and_then(|url| Link::to(title, url))).collect()
+}

@@ -1,0 +1,98 @@
+//! How a source's own words for "how bad" become one of our severities.
+//!
+//! Every kind of source asks [`Severities::of`] while it decodes, so behind `sources` there are three severities and
+//! nothing else: matchers, priorities and templates never see a sender's spelling. The label itself stays untouched
+//! in the item and is reachable for matchers as `label_severity`.
+
+use std::collections::HashMap;
+
+use crate::config::SeverityRules;
+use crate::config::problem::Problem;
+use crate::model::event::{Labels, Severity};
+
+/// A source's severity rules, ready to ask.
+#[derive(Debug)]
+pub struct Severities {
+    labels: Vec<String>,
+    /// By the word in lower case.
+    map: HashMap<String, Severity>,
+    default: Severity,
+}
+
+impl Severities {
+    /// Makes the rules of the source at `path` ready. Two words that differ by case alone and mean different things
+    /// are a problem, since nobody could say which of them counts.
+    pub fn compile(rules: &SeverityRules, path: &str) -> Result<Self, Vec<Problem>> {
+        let mut map = HashMap::new();
+        let mut problems = Vec::new();
+        for (word, severity) in &rules.map {
+            let known = map.insert(word.to_lowercase(), *severity);
+            if known.is_some_and(|known| known != *severity) {
+                let message = "the map holds this word twice, in another case and with another severity";
+                problems.push(Problem::at(format!("{path}.severity.map.{word}"), message));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self { labels: rules.labels.clone(), map, default: rules.default })
+    }
+
+    /// The severity of an item with these labels. The first of the configured labels that is there decides; its value
+    /// is looked up in the map, then among the severities' own names, both without regard to case. A value that
+    /// neither knows means the default: the labels behind it are not asked. As everywhere with Prometheus, an empty
+    /// label is no label.
+    pub fn of(&self, labels: &Labels) -> Severity {
+        let mut present = self.labels.iter().filter_map(|name| labels.get(name)).filter(|value| !value.is_empty());
+        let Some(value) = present.next() else { return self.default };
+        self.map.get(&value.to_lowercase()).copied().or_else(|| Severity::named(value)).unwrap_or(self.default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(map: &[(&str, Severity)]) -> SeverityRules {
+        SeverityRules {
+            labels: vec!["severity".into(), "level".into()],
+            map: map.iter().map(|(word, severity)| ((*word).to_owned(), *severity)).collect(),
+            default: Severity::Warning,
+        }
+    }
+
+    fn severity_of(labels: &[(&str, &str)]) -> Severity {
+        let rules = rules(&[("P0", Severity::Critical), ("严重", Severity::Critical), ("critical", Severity::Info)]);
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Severities::compile(&rules, "sources.am").unwrap().of(&labels)
+    }
+
+    #[test]
+    fn the_map_and_the_severities_own_names_are_read_without_case() {
+        assert_eq!(severity_of(&[("severity", "p0")]), Severity::Critical);
+        assert_eq!(severity_of(&[("severity", "严重")]), Severity::Critical);
+        assert_eq!(severity_of(&[("severity", "INFO")]), Severity::Info);
+    }
+
+    #[test]
+    fn the_map_wins_over_a_severitys_own_name() {
+        assert_eq!(severity_of(&[("severity", "critical")]), Severity::Info);
+    }
+
+    #[test]
+    fn the_first_label_that_is_there_decides_alone() {
+        assert_eq!(severity_of(&[("level", "info"), ("severity", "p0")]), Severity::Critical);
+        assert_eq!(severity_of(&[("level", "info")]), Severity::Info);
+        assert_eq!(severity_of(&[("level", "info"), ("severity", "")]), Severity::Info, "an empty label is no label");
+        assert_eq!(severity_of(&[("level", "info"), ("severity", "none")]), Severity::Warning, "unknown: the default");
+        assert_eq!(severity_of(&[]), Severity::Warning);
+    }
+
+    #[test]
+    fn one_word_with_two_severities_is_a_problem() {
+        let twice = rules(&[("PAGE", Severity::Warning), ("page", Severity::Critical)]);
+        let problems = Severities::compile(&twice, "sources.am").unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path, "sources.am.severity.map.page");
+    }
+}

@@ -1,0 +1,318 @@
+//! What is kept: events, deliveries, messages, attempts, and the state of apps and channels.
+//!
+//! [`Store`] is the only trait of ours, because it has two real implementations: SQLite in [`sqlite`], and
+//! PostgreSQL to come. Law 1 lives here: [`Store::accept`] returns only when the commit has been synced. Law 4 too: a
+//! claim and a finish carry an [`Ownership`], and fail when its epoch is gone. The store gives `seq` and keeps the
+//! ownership clock; every other time is an argument. It knows nothing of HTTP, of DingTalk or of the configuration.
+
+pub mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::model::content::Content;
+use crate::model::delivery::{Delivery, DeliveryRecord, NewDelivery, State};
+use crate::model::event::Event;
+use crate::model::health::Health;
+use crate::model::message::Composed;
+use crate::model::month::Month;
+use crate::model::name::{AttemptId, ChannelKey, DeliveryId, EventId, MessageId, Name};
+use crate::model::outcome::Outcome;
+
+/// Why the store did not do what it was asked to, named by what the caller must do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// More deliveries wait than `store.max_queued`: ask the sender to come again.
+    #[error("the queue is full")]
+    QueueFull,
+    /// There is no room on the disk: ask the sender to come again, and do not be ready until there is.
+    #[error("there is no room left on the disk")]
+    NoRoom,
+    /// The store is busy, closing, or broken: ask the sender to come again.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// The ownership's epoch is gone: drop the work, another one does it.
+    #[error("another process has taken over this app")]
+    StaleEpoch,
+}
+
+/// What `accept` is to keep, in one transaction.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The event. Its items live in the deliveries' contents and in the payload.
+    pub event: Event,
+    /// The path behind `/hooks/{source}`: empty, or the receiver of a direct path. Twins share it.
+    pub path: String,
+    /// The body as received.
+    pub payload: bytes::Bytes,
+    /// How long a twin of this event is a duplicate, from the first one on.
+    pub dedup_window: Duration,
+    /// One for each receiver; may be empty.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// What the sender is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The event that is stored: of a duplicate, the first one.
+    pub event: EventId,
+    /// Whether a twin was accepted before.
+    pub duplicate: bool,
+    /// Its deliveries, as they stand.
+    pub deliveries: Vec<(DeliveryId, String, State)>,
+}
+
+/// The right to send for an app. A later ownership of the same app ends an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// The app it is for.
+    pub app: Name,
+    /// Grows with every new owner.
+    pub epoch: i64,
+}
+
+/// What a lane asks for when it has a permit.
+#[derive(Debug, Clone)]
+pub struct Want {
+    /// The lane.
+    pub receiver: Name,
+    /// The channel the message will go through.
+    pub channel: ChannelKey,
+    /// Whose month pays for the call.
+    pub organisation: Name,
+    /// The month that pays.
+    pub month: Month,
+    /// How many calls that month may make in all; `None`: no quota.
+    pub calls_per_month: Option<u64>,
+    /// Whether deliveries whose outcome is unknown are held for a human instead of being sent again.
+    pub hold: bool,
+    /// Whether the call is to find out if the app or channel works again: takes the head of the order key that was
+    /// tried least recently.
+    pub probe: bool,
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// Nothing is due.
+    Nothing,
+    /// The month's calls are used up; nothing was claimed.
+    MonthUsedUp,
+    /// These deliveries are `sending` now; a message and an attempt were written.
+    Taken(Claimed),
+}
+
+/// Deliveries taken for one message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The message they will go in.
+    pub message: MessageId,
+    /// The attempt about to be made.
+    pub attempt: AttemptId,
+    /// The deliveries, in order.
+    pub deliveries: Vec<ClaimedDelivery>,
+}
+
+/// One claimed delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// What it says.
+    pub content: Content,
+    /// How many of its attempts counted against `retry.max_attempts`.
+    pub failures: u32,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// The message.
+    pub message: MessageId,
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// What was sent.
+    pub composed: Composed,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// DingTalk's code, or our word for what happened on the way; `None` when sent.
+    pub code: Option<String>,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// From the call to its answer.
+    pub took: Duration,
+    /// Whether DingTalk may have shown the message although it did not say so.
+    pub may_have_arrived: bool,
+    /// What the code means and how to mend it.
+    pub hint: Option<String>,
+    /// DingTalk's receipt of admission, when sent.
+    pub process_query_key: Option<String>,
+    /// Whether DingTalk did not count the call: the unit of the month is given back.
+    pub uncounted: bool,
+    /// What becomes of each delivery.
+    pub next: Vec<(DeliveryId, Next)>,
+    /// The state of the app afterwards, if it changed.
+    pub app: Option<AppRow>,
+    /// The state of the channel afterwards, if it changed.
+    pub channel: Option<ChannelRow>,
+}
+
+/// What becomes of a delivery after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// DingTalk admitted it.
+    Delivered,
+    /// It waits again.
+    Queued {
+        /// Until then.
+        at: Timestamp,
+        /// Whether the attempt counts against `retry.max_attempts`.
+        counted: bool,
+        /// Whether it may have been shown.
+        possibly_duplicate: bool,
+    },
+    /// It is given up.
+    Dead {
+        /// Why, for a person.
+        reason: String,
+        /// Whether it may have been shown.
+        possibly_duplicate: bool,
+    },
+}
+
+/// The stored state of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRow {
+    /// The app.
+    pub app: Name,
+    /// Its state.
+    pub health: Health,
+}
+
+/// The stored state of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelRow {
+    /// The channel.
+    pub channel: ChannelKey,
+    /// Its state.
+    pub health: Health,
+    /// Messages a minute, where it is below the configured rate; `None`: the configured one.
+    pub rate: Option<u32>,
+}
+
+/// What waits in one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRow {
+    /// The receiver.
+    pub receiver: String,
+    /// How many deliveries are open.
+    pub queued: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_at: Option<Timestamp>,
+}
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this state.
+    pub state: Option<State>,
+    /// Only this receiver.
+    pub receiver: Option<String>,
+    /// Only this source.
+    pub source: Option<String>,
+    /// Only this event.
+    pub event: Option<String>,
+    /// Only those before this place in the list.
+    pub cursor: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A place in the list of deliveries: the `seq` of the last one shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub i64);
+
+/// One page of the list, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+/// The store.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Fails unless the store is open, migrated, and has room.
+    async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Keeps an event and its deliveries, or finds its twin. Returns after the commit has been synced (law 1), and
+    /// wakes the lanes.
+    async fn accept(&self, new: NewEvent, now: Timestamp) -> Result<Accepted, StoreError>;
+
+    /// Rung whenever something new may wait in this lane. Register before looking at the table.
+    fn arrivals(&self, receiver: &Name) -> Arc<Notify>;
+
+    /// Takes or renews the right to send for an app. A new owner gets a new epoch, and whatever an older epoch left
+    /// `sending` is put back at once, possibly duplicated (or held). `None`: another owner has it.
+    async fn own(
+        &self,
+        app: &Name,
+        owner: &str,
+        until: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Ownership>, StoreError>;
+
+    /// When the next delivery of a lane is due: in the past if it is now, `None` if nothing waits.
+    async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Takes what goes next in a lane, writes its message and attempt, and takes one unit of the month. The worst goes
+    /// first, then the oldest, and nothing while an earlier one of its lane and order key is open. Hear the answer
+    /// out: what was claimed for one who went away stays `sending` until the app has a new owner.
+    async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError>;
+
+    /// Writes how an attempt ended and what follows. To repeat it changes nothing; a delivery that `next` does not name
+    /// goes back into the queue.
+    async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes the state of an app that changed without an attempt (the token was refused).
+    async fn save_app(&self, ownership: &Ownership, row: AppRow, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The stored states of all apps.
+    async fn apps(&self) -> Result<Vec<AppRow>, StoreError>;
+
+    /// The stored states of all channels.
+    async fn channels(&self) -> Result<Vec<ChannelRow>, StoreError>;
+
+    /// When the attempts of a channel since `since` were started, the first one first.
+    async fn attempts_since(&self, channel: &ChannelKey, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
+
+    /// How many calls an organisation has made in a month.
+    async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError>;
+
+    /// What waits in every lane that has something waiting.
+    async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
+
+    /// One page of deliveries.
+    async fn deliveries(&self, filter: Filter) -> Result<Page, StoreError>;
+
+    /// One delivery with its event, message and attempts.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+
+    /// Forgets events (and what belongs to them) that were received before `before` and have nothing open, at most
+    /// `limit` of them; says how many. A twin of a forgotten event is a new event.
+    async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+
+    /// Resolves when the store is broken for good (a sync failed): the process must end, non-zero.
+    async fn broken(&self) -> String;
+
+    /// Finishes what was handed to it and closes. Later calls are [`StoreError::Unavailable`].
+    async fn close(&self);
+}

@@ -1,0 +1,109 @@
+//! What the writer can be asked to do: a closed set, and one `match`.
+//!
+//! A command is applied inside a transaction and answered after its commit; what came of it waits beside it
+//! meanwhile. It may be applied again, by itself, when the batch it was in came to nothing.
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::model::name::Name;
+use crate::store::sqlite::failure::Failure;
+use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{accept, claim, finish, forget, own};
+use crate::store::{Accepted, AppRow, Claim, Finish, NewEvent, Ownership, StoreError, Want};
+
+/// One thing to write.
+pub(super) enum Command {
+    /// Keep an event.
+    Accept { new: Box<NewEvent>, now: Timestamp, asked: Asked<Accepted> },
+    /// Grant or renew the right to send.
+    Own { app: Name, owner: String, asked: Asked<Ownership> },
+    /// Take what goes next.
+    Claim { ownership: Ownership, want: Want, now: Timestamp, asked: Asked<Claim> },
+    /// Write how an attempt ended.
+    Finish { ownership: Ownership, end: Box<Finish>, now: Timestamp, asked: Asked<()> },
+    /// Write an app's state.
+    SaveApp { ownership: Ownership, row: AppRow, asked: Asked<()> },
+    /// Forget what is old.
+    Forget { before: Timestamp, limit: usize, asked: Asked<u64> },
+    /// Find out whether there is room again after a write failed for want of it.
+    FindRoom { asked: Asked<()> },
+}
+
+/// Who waits for a command, and what came of it so far.
+pub(super) struct Asked<T> {
+    reply: oneshot::Sender<Result<T, StoreError>>,
+    outcome: Option<Result<T, StoreError>>,
+}
+
+impl<T> Asked<T> {
+    /// Someone who waits, and what they wait for.
+    pub(super) fn new() -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { reply, outcome: None }, answer)
+    }
+
+    /// Keeps what came of it. A failure is handed on: its changes must be rolled back.
+    fn keep(&mut self, result: Result<T, Failure>) -> Result<(), Failure> {
+        let (outcome, done) = match result {
+            Ok(value) => (Ok(value), Ok(())),
+            Err(failure) => (Err(failure.to_store_error()), Err(failure)),
+        };
+        self.outcome = Some(outcome);
+        done
+    }
+
+    fn answer(self, committed: Result<(), StoreError>) {
+        let outcome = match (self.outcome, committed) {
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            // Dropping the reply tells them that nobody did it.
+            (None, Ok(())) => return,
+        };
+        // Who asked may have gone away; what was committed stays.
+        let _heard = self.reply.send(outcome);
+    }
+}
+
+impl Command {
+    /// Does it, inside the transaction that is open.
+    pub(super) fn apply(&mut self, work: &mut Work) -> Result<(), Failure> {
+        match self {
+            Self::Accept { new, now, asked } => asked.keep(accept::accept(work, new, *now)),
+            Self::Own { app, owner, asked } => asked.keep(own::own(work, app, owner)),
+            Self::Claim { ownership, want, now, asked } => asked.keep(claim::claim(work, ownership, want, *now)),
+            Self::Finish { ownership, end, now, asked } => asked.keep(finish::finish(work, ownership, end, *now)),
+            Self::SaveApp { ownership, row, asked } => asked.keep(finish::save_app(work, ownership, row)),
+            Self::Forget { before, limit, asked } => asked.keep(forget::forget(work, *before, *limit)),
+            Self::FindRoom { asked } => asked.keep(find_room(work)),
+        }
+    }
+
+    /// Tells who asked: what came of it, if it was committed, or else why not.
+    pub(super) fn answer(self, committed: Result<(), StoreError>) {
+        match self {
+            Self::Accept { asked, .. } => asked.answer(committed),
+            Self::Own { asked, .. } => asked.answer(committed),
+            Self::Claim { asked, .. } => asked.answer(committed),
+            Self::Finish { asked, .. } | Self::SaveApp { asked, .. } | Self::FindRoom { asked } => {
+                asked.answer(committed);
+            }
+            Self::Forget { asked, .. } => asked.answer(committed),
+        }
+    }
+}
+
+/// Takes a few pages and gives them back: SQLite fails here where it would fail for a real event.
+fn find_room(work: &mut Work) -> Result<(), Failure> {
+    if !work.room.is_enough() {
+        return Err(StoreError::NoRoom.into());
+    }
+    work.conn.execute_batch(
+        "savepoint room;
+         insert into events (id, source, kind, title, received_at, payload)
+             values ('', '', '', '', 0, zeroblob(262144));
+         rollback to room;
+         release room;",
+    )?;
+    Ok(())
+}

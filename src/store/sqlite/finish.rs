@@ -1,0 +1,112 @@
+//! Writing how an attempt ended and what follows, in one transaction: the attempt, its message, the next state of
+//! every delivery it carried, the unit of the month if DingTalk did not count the call, and the state of the app and
+//! the channel. A stale epoch can finish nothing (law 4): its deliveries went back into the queue when the epoch
+//! rose. What an outcome means is decided elsewhere; here it is written down.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use crate::store::sqlite::columns::{json, millis};
+use crate::store::sqlite::failure::Failure;
+use crate::store::sqlite::moves::{self, Standing};
+use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{own, quota};
+use crate::store::{AppRow, ChannelRow, Finish, Next, Ownership, StoreError};
+
+/// Writes how an attempt ended. Finishing it again changes nothing: a caller that did not hear the answer may repeat.
+pub(super) fn finish(work: &mut Work, ownership: &Ownership, end: &Finish, now: Timestamp) -> Result<(), Failure> {
+    own::check(&work.conn, ownership)?;
+    let call = call(&work.conn, ownership, end)?.ok_or(StoreError::StaleEpoch)?;
+    if call.is_over {
+        return Ok(());
+    }
+    end_attempt(&work.conn, call.attempt, end)?;
+    keep_message(&work.conn, call.message, end)?;
+    if end.uncounted {
+        quota::give_back(&work.conn, call.attempt)?;
+    }
+    move_deliveries(work, call.message, end, now)?;
+    end.app.iter().try_for_each(|row| update_app(&work.conn, row))?;
+    end.channel.iter().try_for_each(|row| upsert_channel(&work.conn, row))?;
+    Ok(())
+}
+
+/// Writes the state of an app that changed without an attempt.
+pub(super) fn save_app(work: &mut Work, ownership: &Ownership, row: &AppRow) -> Result<(), Failure> {
+    own::check(&work.conn, ownership)?;
+    update_app(&work.conn, row)?;
+    Ok(())
+}
+
+struct Call {
+    attempt: i64,
+    message: i64,
+    is_over: bool,
+}
+
+/// The attempt on record, if this ownership made it.
+fn call(conn: &Connection, ownership: &Ownership, end: &Finish) -> rusqlite::Result<Option<Call>> {
+    let sql = "select a.seq, m.seq, a.outcome is not null from attempts a join messages m on m.seq = a.message
+               where a.id = ?1 and m.id = ?2 and m.app = ?3 and m.epoch = ?4";
+    conn.prepare_cached(sql)?
+        .query_row((&end.attempt.0, &end.message.0, ownership.app.as_str(), ownership.epoch), |row| {
+            Ok(Call { attempt: row.get(0)?, message: row.get(1)?, is_over: row.get(2)? })
+        })
+        .optional()
+}
+
+fn end_attempt(conn: &Connection, attempt: i64, end: &Finish) -> rusqlite::Result<()> {
+    let sql = "update attempts set outcome = :outcome, code = :code, http_status = :http_status, msg_key = :msg_key,
+                   duration_ms = :duration_ms, may_have_arrived = :may_have_arrived, hint = :hint
+               where seq = :seq";
+    conn.prepare_cached(sql)?
+        .execute(named_params! {
+            ":seq": attempt, ":outcome": end.outcome.as_str(), ":code": end.code, ":http_status": end.http_status,
+            ":msg_key": end.composed.msg_key.as_str(),
+            ":duration_ms": i64::try_from(end.took.as_millis()).unwrap_or(i64::MAX),
+            ":may_have_arrived": end.may_have_arrived, ":hint": end.hint,
+        })
+        .map(drop)
+}
+
+fn keep_message(conn: &Connection, message: i64, end: &Finish) -> rusqlite::Result<()> {
+    let sql = "update messages set msg_key = ?2, msg_param = ?3, process_query_key = ?4 where seq = ?1";
+    conn.prepare_cached(sql)?
+        .execute((message, end.composed.msg_key.as_str(), &end.composed.msg_param, &end.process_query_key))
+        .map(drop)
+}
+
+fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) -> rusqlite::Result<()> {
+    for delivery in moves::sending_with(&work.conn, message)? {
+        match end.next.iter().find(|(id, _)| *id == delivery.id) {
+            Some((_, next)) => move_on(work, &delivery, next, now)?,
+            // Nothing is lost because nobody spoke for it.
+            None => moves::put_back(&work.conn, &delivery, None, false, end.may_have_arrived)?,
+        }
+    }
+    Ok(())
+}
+
+fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) -> rusqlite::Result<()> {
+    match next {
+        Next::Delivered => moves::deliver(work, delivery, millis(now)),
+        Next::Queued { at, counted, possibly_duplicate } => {
+            let until = (*at > now).then(|| millis(*at));
+            moves::put_back(&work.conn, delivery, until, *counted, *possibly_duplicate)
+        }
+        Next::Dead { reason, possibly_duplicate } => moves::give_up(work, delivery, reason, *possibly_duplicate),
+    }
+}
+
+/// The row is there: whoever owns the app has written it.
+fn update_app(conn: &Connection, row: &AppRow) -> rusqlite::Result<()> {
+    conn.prepare_cached("update apps set health = ?2 where app = ?1")?
+        .execute((row.app.as_str(), json(&row.health)?))
+        .map(drop)
+}
+
+fn upsert_channel(conn: &Connection, row: &ChannelRow) -> rusqlite::Result<()> {
+    let sql = "insert into channels (channel, health, rate) values (?1, ?2, ?3)
+               on conflict do update set health = excluded.health, rate = excluded.rate";
+    conn.prepare_cached(sql)?.execute((row.channel.as_str(), json(&row.health)?, row.rate)).map(drop)
+}

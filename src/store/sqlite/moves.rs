@@ -1,0 +1,124 @@
+//! How a delivery moves from one state to the next, and who is the head of an order key.
+//!
+//! Every state change of a delivery is in this file, each along `State::may_become` and each together with the
+//! head: the earliest open delivery of its receiver and order key. Only a head is ever claimed, so what came later
+//! cannot pass it; a head's `rank` is the worst severity that waits behind it, so a critical alert takes its elders
+//! along. `tried_at` goes from head to head: it belongs to the order key.
+
+use rusqlite::{Connection, Row, named_params};
+
+use crate::model::name::DeliveryId;
+use crate::store::sqlite::work::Work;
+
+/// What is known of a delivery that is to move.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// Its row.
+    pub(super) seq: i64,
+    /// What the outside calls it.
+    pub(super) id: DeliveryId,
+    /// Its lane.
+    pub(super) receiver: String,
+    order_key: String,
+    tried_at: Option<i64>,
+}
+
+impl Standing {
+    /// The columns [`Standing::of`] reads, in order; of the table `d`.
+    const COLUMNS: &str = "d.seq, d.id, d.receiver, d.order_key, d.tried_at";
+
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (id, receiver) = (DeliveryId(row.get(1)?), row.get(2)?);
+        Ok(Self { seq: row.get(0)?, id, receiver, order_key: row.get(3)?, tried_at: row.get(4)? })
+    }
+}
+
+/// One delivery.
+pub(super) fn standing(conn: &Connection, seq: i64) -> rusqlite::Result<Standing> {
+    let sql = format!("select {} from deliveries d where d.seq = ?1", Standing::COLUMNS);
+    conn.prepare_cached(&sql)?.query_row([seq], Standing::of)
+}
+
+/// The deliveries a message carries that are still on their way with it.
+pub(super) fn sending_with(conn: &Connection, message: i64) -> rusqlite::Result<Vec<Standing>> {
+    let sql = format!(
+        "select {} from message_deliveries m join deliveries d on d.seq = m.delivery
+         where m.message = ?1 and d.state = 'sending' order by d.seq",
+        Standing::COLUMNS
+    );
+    conn.prepare_cached(&sql)?.query_map([message], Standing::of)?.collect()
+}
+
+/// A new delivery of this severity joins its order key: true if it is the head. Else the head takes its severity
+/// on, if that is worse.
+pub(super) fn joins_as_head(conn: &Connection, receiver: &str, order_key: &str, rank: i64) -> rusqlite::Result<bool> {
+    let sql = "update deliveries set rank = max(rank, ?3) where receiver = ?1 and order_key = ?2 and head = 1";
+    let heads = conn.prepare_cached(sql)?.execute((receiver, order_key, rank))?;
+    Ok(heads == 0)
+}
+
+/// Queued → sending: a call is about to be made for it.
+pub(super) fn send(conn: &Connection, seq: i64, now: i64) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'sending', attempts = attempts + 1, tried_at = ?2, next_attempt_at = null
+               where seq = ?1";
+    conn.prepare_cached(sql)?.execute((seq, now)).map(drop)
+}
+
+/// Sending → queued, until then; `None`: it may go at once.
+pub(super) fn put_back(
+    conn: &Connection,
+    delivery: &Standing,
+    until: Option<i64>,
+    counted: bool,
+    possibly_duplicate: bool,
+) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'queued', next_attempt_at = :until, failures = failures + :counted,
+                   possibly_duplicate = max(possibly_duplicate, :possibly_duplicate)
+               where seq = :seq";
+    conn.prepare_cached(sql)?
+        .execute(named_params! {
+            ":seq": delivery.seq, ":until": until, ":counted": counted, ":possibly_duplicate": possibly_duplicate,
+        })
+        .map(drop)
+}
+
+/// Sending → delivered.
+pub(super) fn deliver(work: &mut Work, delivery: &Standing, now: i64) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'delivered', delivered_at = ?2, head = 0 where seq = ?1";
+    work.conn.prepare_cached(sql)?.execute((delivery.seq, now))?;
+    leave(work, delivery)
+}
+
+/// Sending → dead. What is unreadable when it is claimed goes this way too, without a call having been made.
+pub(super) fn give_up(
+    work: &mut Work,
+    delivery: &Standing,
+    reason: &str,
+    possibly_duplicate: bool,
+) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'dead', reason = ?2, head = 0,
+                   possibly_duplicate = max(possibly_duplicate, ?3)
+               where seq = ?1";
+    work.conn.prepare_cached(sql)?.execute((delivery.seq, reason, possibly_duplicate))?;
+    leave(work, delivery)
+}
+
+fn leave(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
+    work.open = work.open.saturating_sub(1);
+    seat_next(&work.conn, delivery)
+}
+
+/// The next of the order key becomes its head, if there is one.
+fn seat_next(conn: &Connection, gone: &Standing) -> rusqlite::Result<()> {
+    conn.prepare_cached(SEAT_NEXT)?.execute((&gone.receiver, &gone.order_key, gone.tried_at)).map(drop)
+}
+
+pub(super) const SEAT_NEXT: &str = "
+    update deliveries set head = 1, tried_at = ?3, rank = (
+        select max(severity) from deliveries
+        where receiver = ?1 and order_key = ?2 and state in ('queued', 'sending')
+    )
+    where seq = (
+        select min(seq) from deliveries
+        where receiver = ?1 and order_key = ?2 and state in ('queued', 'sending')
+    )";

@@ -1,0 +1,105 @@
+//! The schema and its migrations: embedded, forward only, counted in `user_version`.
+//!
+//! Each migration is one transaction together with its number, so a database is never between two versions. A
+//! database of a newer version, or of another program, is refused and left as it is.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::store::sqlite::OpenError;
+
+/// Marks a database as ours: "DtRl" in ASCII (<https://sqlite.org/pragma.html#pragma_application_id>).
+const APPLICATION_ID: i32 = 0x4474_526c;
+
+/// Every migration, the oldest first. One that was released never changes.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+
+/// Brings a database up to this program's schema.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+    migrate_by(conn, MIGRATIONS)
+}
+
+fn migrate_by(conn: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
+    refuse_foreign(conn)?;
+    let found = version(conn)?;
+    if found > migrations.len() {
+        return Err(OpenError::Newer { found, known: migrations.len() });
+    }
+    for (done, sql) in migrations.iter().enumerate().skip(found) {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.execute_batch(&format!("pragma user_version = {}", done + 1))?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+fn refuse_foreign(conn: &Connection) -> Result<(), OpenError> {
+    let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let is_empty: bool = conn.query_row("select count(*) = 0 from sqlite_schema", [], |row| row.get(0))?;
+    if id == APPLICATION_ID || (id == 0 && is_empty) { Ok(()) } else { Err(OpenError::Foreign) }
+}
+
+fn version(conn: &Connection) -> rusqlite::Result<usize> {
+    conn.pragma_query_value(None, "user_version", |row| Ok(row.get::<_, u32>(0)? as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &str = "
+        insert into events (id, source, kind, title, received_at, payload) values ('e', 's', 'k', 't', 1, x'7b7d');
+        insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank, title, created_at)
+            values ('d', 1, 's', 'r', 's/k', 'queued', 2, 1, 2, 't', 1);
+    ";
+
+    fn fresh() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.pragma_update(None, "foreign_keys", true).unwrap();
+        conn
+    }
+
+    #[test]
+    fn a_migration_keeps_the_rows_that_are_there() {
+        let mut conn = fresh();
+        migrate_by(&mut conn, MIGRATIONS).unwrap();
+        conn.execute_batch(ROWS).unwrap();
+        let next = [MIGRATIONS, &["alter table deliveries add column later text"]].concat();
+
+        migrate_by(&mut conn, &next).unwrap();
+
+        let row = conn.query_row("select id, later from deliveries", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert_eq!(row, ("d".to_owned(), None::<String>));
+        assert_eq!(version(&conn).unwrap(), MIGRATIONS.len() + 1);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing_behind() {
+        let mut conn = fresh();
+        migrate_by(&mut conn, MIGRATIONS).unwrap();
+        conn.execute_batch(ROWS).unwrap();
+        let next = [MIGRATIONS, &["delete from deliveries; alter table nowhere add column x"]].concat();
+
+        migrate_by(&mut conn, &next).unwrap_err();
+
+        assert_eq!(version(&conn).unwrap(), MIGRATIONS.len());
+        let rows: i64 = conn.query_row("select count(*) from deliveries", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_refused() {
+        let mut conn = fresh();
+        migrate(&mut conn).unwrap();
+        conn.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(migrate(&mut conn), Err(OpenError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused() {
+        let mut conn = fresh();
+        conn.execute_batch("create table theirs (x)").unwrap();
+        assert!(matches!(migrate(&mut conn), Err(OpenError::Foreign)));
+    }
+}

@@ -1,0 +1,229 @@
+//! What can be held to only from inside: query plans, the cost of a claim, a full disk, a thread that fails. What
+//! every store must do is asked from outside, by the conformance suite.
+
+use rusqlite::{Connection, StatementStatus};
+
+use super::*;
+use crate::model::event::Event;
+use crate::model::name::EventId;
+
+/// A database with the schema and no statistics, as the planner finds it in service.
+fn database() -> Connection {
+    let mut conn = Connection::open_in_memory().unwrap();
+    schema::migrate(&mut conn).unwrap();
+    conn
+}
+
+/// The steps of SQLite's plan for a statement.
+fn plan(sql: &str) -> String {
+    let conn = database();
+    let mut explain = conn.prepare(&format!("explain query plan {sql}")).unwrap();
+    for parameter in 1..=explain.parameter_count() {
+        explain.raw_bind_parameter(parameter, 1).unwrap();
+    }
+    let mut rows = explain.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get::<_, String>("detail").unwrap());
+    }
+    steps.join(" | ")
+}
+
+#[test]
+fn every_statement_that_runs_often_has_its_index() {
+    let plans = [
+        ("what goes next", claim::NEXT),
+        ("what is probed", claim::NEXT_PROBE),
+        ("what has waited", claim::WAKE),
+        ("the next head", moves::SEAT_NEXT),
+        ("what is due", views::FIRST_READY),
+        ("when it is due", views::SHORTEST_WAIT),
+        ("recent attempts", views::ATTEMPTS_SINCE),
+        ("what is old", forget::OLD),
+    ]
+    .map(|(what, sql)| format!("{what}: {}", plan(sql)));
+    insta::assert_snapshot!(plans.join("\n"), @r"
+    what goes next: SEARCH deliveries USING INDEX ready (receiver=?)
+    what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
+    what has waited: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>? AND next_attempt_at<?)
+    the next head: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
+    what is due: SEARCH deliveries USING INDEX ready (receiver=?)
+    when it is due: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>?)
+    recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
+    what is old: SEARCH e USING COVERING INDEX events_by_age (received_at<?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX deliveries_of_event (event=?)
+    ");
+}
+
+#[test]
+fn every_filter_of_the_list_has_its_index() {
+    let x = || Some("x".to_owned());
+    let any = Filter::default;
+    let plans = [
+        ("any", any()),
+        ("after a page", Filter { cursor: Some(crate::store::Cursor(9)), ..any() }),
+        ("of a receiver", Filter { receiver: x(), ..any() }),
+        ("of a source", Filter { source: x(), ..any() }),
+        ("of an event", Filter { event: x(), ..any() }),
+        ("dead", Filter { state: Some(crate::model::delivery::State::Dead), ..any() }),
+        ("delivered", Filter { state: Some(crate::model::delivery::State::Delivered), ..any() }),
+    ]
+    .map(|(what, filter)| format!("{what}: {}", plan(&list::page(&filter, 51).0)));
+    insta::assert_snapshot!(plans.join("\n"), @r"
+    any: SCAN d | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+    after a page: SEARCH d USING INTEGER PRIMARY KEY (rowid<?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+    of a receiver: SEARCH d USING INDEX deliveries_of_receiver (receiver=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+    of a source: SEARCH d USING INDEX deliveries_of_source (source=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+    of an event: SEARCH d USING INDEX deliveries_of_event (event=?) | SCALAR SUBQUERY 1 | SEARCH events USING COVERING INDEX sqlite_autoindex_events_1 (id=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?) | REUSE SUBQUERY 1
+    dead: SEARCH d USING INDEX not_delivered (state=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+    delivered: SCAN d | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+    ");
+}
+
+/// A lane with so many order keys, of each one waiting head and one delivery behind it; half of the heads wait for a
+/// retry, and ten times as many deliveries are history.
+fn lane_with(keys: i64) -> Connection {
+    let conn = database();
+    conn.execute_batch("insert into events values (1, 'e', 's', 'k', 't', null, 0, x'');").unwrap();
+    let fill = |count: i64, state: &str, head: i64, wait: &str| {
+        let sql = format!(
+            "with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})
+             insert into deliveries
+                 (id, event, source, receiver, order_key, state, severity, head, rank, next_attempt_at, title, created_at)
+             select '{state}{head}' || i, 1, 's', 'r', 's/' || i, '{state}', i % 3, {head}, i % 3, {wait}, 't', 0 from n"
+        );
+        conn.execute(&sql, []).unwrap();
+    };
+    fill(keys * 10, "delivered", 0, "null");
+    fill(keys, "queued", 1, "iif(i % 2 = 0, 1000000, null)");
+    fill(keys, "queued", 0, "null");
+    conn
+}
+
+/// How many steps SQLite's machine takes for a statement.
+fn steps(conn: &Connection, sql: &str, values: impl rusqlite::Params) -> i32 {
+    let mut statement = conn.prepare(sql).unwrap();
+    let mut rows = statement.query(values).unwrap();
+    while rows.next().unwrap().is_some() {}
+    drop(rows);
+    statement.get_status(StatementStatus::VmStep)
+}
+
+#[test]
+fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousand() {
+    let cost = |keys| {
+        let conn = lane_with(keys);
+        let lone = ("r", "s/1", 0);
+        conn.execute("update deliveries set head = 0, state = 'delivered' where id = 'queued11'", []).unwrap();
+        [
+            steps(&conn, claim::WAKE, ("r", 5)),
+            steps(&conn, claim::NEXT, ["r"]),
+            steps(&conn, claim::NEXT_PROBE, ["r"]),
+            steps(&conn, moves::SEAT_NEXT, lone),
+            steps(&conn, views::FIRST_READY, ["r"]),
+            steps(&conn, views::SHORTEST_WAIT, ["r"]),
+        ]
+    };
+    assert_eq!(cost(100), cost(10_000));
+}
+
+/// What a writer works with, in a fresh folder, prepared for a test.
+fn work_with(prepare: impl FnOnce(&mut Work)) -> (tempfile::TempDir, Work) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("relay.db");
+    let mut conn = connection::that_writes(&path).unwrap();
+    schema::migrate(&mut conn).unwrap();
+    let mut work = Work { conn, room: Room::around(&path, 0), max_queued: 10, open: 0, rung: Vec::new() };
+    prepare(&mut work);
+    (dir, work)
+}
+
+fn store_with(prepare: impl FnOnce(&mut Work)) -> (tempfile::TempDir, Sqlite) {
+    let (dir, work) = work_with(prepare);
+    let readers = Readers::of(dir.path().join("relay.db"));
+    (dir, Sqlite::start(work, readers, None).unwrap())
+}
+
+fn event_of(bytes: usize) -> NewEvent {
+    let event = Event {
+        id: EventId::fresh(),
+        source: "s".parse().unwrap(),
+        kind: "k",
+        title: String::new(),
+        url: None,
+        received_at: Timestamp::UNIX_EPOCH,
+        order_key: String::new(),
+        dedup_key: EventId::fresh().0,
+        facts: Default::default(),
+        group: Default::default(),
+        items: Vec::new(),
+        truncated: 0,
+    };
+    let payload = vec![b'x'; bytes].into();
+    NewEvent { event, path: String::new(), payload, dedup_window: Duration::ZERO, deliveries: Vec::new() }
+}
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+#[tokio::test]
+async fn where_the_disk_is_nearly_full_nothing_new_is_accepted_and_the_store_is_not_ready() {
+    let (_dir, store) = store_with(|work| work.room = Room::around(Path::new("/"), u64::MAX));
+    assert_eq!(store.accept(event_of(1), NOW).await, Err(StoreError::NoRoom));
+    assert_eq!(store.ready().await, Err(StoreError::NoRoom));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_no_room_until_there_is_some_again() {
+    // SQLite's own limit of pages stands in for the end of the disk: it fails with the same code at the same places.
+    let (dir, store) = store_with(|work| work.conn.pragma_update(None, "max_page_count", 90).unwrap());
+    store.accept(event_of(1), NOW).await.unwrap();
+    assert_eq!(store.accept(event_of(1_000_000), NOW).await, Err(StoreError::NoRoom));
+    assert_eq!(
+        store.ready().await,
+        Err(StoreError::NoRoom),
+        "a small write would do, but there is no room for an event"
+    );
+
+    drop(store);
+    let store = open(&dir.path().join("relay.db"), 10).unwrap();
+    store.accept(event_of(1_000_000), NOW).await.unwrap();
+    store.ready().await.unwrap();
+}
+
+#[test]
+fn a_command_that_fails_does_not_sink_the_batch_it_is_in() {
+    let (_dir, work) = work_with(|work| work.conn.pragma_update(None, "max_page_count", 90).unwrap());
+    let (_inbox, commands) = mpsc::channel(1);
+    let mut writer = Writer::new(work, commands, Arc::new(Condition::new()), None);
+    let ask = |bytes| {
+        let (asked, answer) = Asked::new();
+        (Command::Accept { new: Box::new(event_of(bytes)), now: NOW, asked }, answer)
+    };
+    let ((first, mut small), (second, mut big), (third, mut last)) = (ask(1), ask(1_000_000), ask(1));
+
+    writer.write(vec![first, second, third]);
+
+    assert!(small.try_recv().unwrap().is_ok());
+    assert_eq!(big.try_recv().unwrap(), Err(StoreError::NoRoom));
+    assert!(last.try_recv().unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn law_1_a_commit_that_fails_accepts_nothing_and_breaks_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("relay.db");
+    open(&path, 10).unwrap().close().await;
+    // A log that can be opened and not written: the first write to it is the commit's.
+    let log = dir.path().join("relay.db-wal");
+    assert!(std::process::Command::new("mkfifo").arg(&log).status().unwrap().success());
+    let store = open(&path, 10).unwrap();
+    store.ready().await.unwrap();
+
+    let error = store.accept(event_of(1), NOW).await.unwrap_err();
+
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(store.broken().await.starts_with("a commit failed: disk I/O error"), "{}", store.broken().await);
+    assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.accept(event_of(1), NOW).await, Err(StoreError::Unavailable(_))));
+    let app = "ops".parse().unwrap();
+    assert!(matches!(store.own(&app, "me", Duration::ZERO, NOW).await, Err(StoreError::Unavailable(_))));
+}

@@ -1,0 +1,77 @@
+//! Every metric of the relay (contract §6). Base units; labels are names from the configuration or closed sets, so
+//! their number is bounded.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Webhook requests answered. Labels: `source` (empty: no such source), `code` (the HTTP status).
+pub const WEBHOOKS: &str = "dingtalk_relay_webhooks_total";
+/// Deliveries that entered a state. Labels: `receiver`, `state`.
+pub const DELIVERIES: &str = "dingtalk_relay_deliveries_total";
+/// Attempts that ended. Labels: `receiver`, `outcome`, `code` (empty when sent).
+pub const ATTEMPTS: &str = "dingtalk_relay_attempts_total";
+/// Deliveries that wait. Label: `receiver`.
+pub const QUEUE_DEPTH: &str = "dingtalk_relay_queue_depth";
+/// Age of the oldest delivery that waits. Label: `receiver`.
+pub const QUEUE_OLDEST_SECONDS: &str = "dingtalk_relay_queue_oldest_seconds";
+/// From a webhook's arrival to its durable answer.
+pub const ACCEPT_SECONDS: &str = "dingtalk_relay_accept_seconds";
+/// From acceptance to DingTalk's admission. Label: `receiver`.
+pub const DELIVERY_SECONDS: &str = "dingtalk_relay_delivery_seconds";
+/// 1 while a lane's channel or app is blocked. Label: `receiver`.
+pub const LANE_BLOCKED: &str = "dingtalk_relay_lane_blocked";
+/// How long a lane still cools down. Label: `receiver`.
+pub const LANE_COOLDOWN_SECONDS: &str = "dingtalk_relay_lane_cooldown_seconds";
+/// Calls made to DingTalk. Labels: `app`, `api` (`token`, `send`).
+pub const API_CALLS: &str = "dingtalk_relay_api_calls_total";
+/// Calls that are left this month, where there is a quota. Label: `app`.
+pub const API_QUOTA_REMAINING: &str = "dingtalk_relay_api_quota_remaining";
+/// Access tokens asked for. Labels: `app`, `result` (`ok` or the outcome).
+pub const TOKEN_REFRESHES: &str = "dingtalk_relay_token_refreshes_total";
+/// Renderings for which the plain built-in stood in. Label: `template`.
+pub const RENDER_FALLBACKS: &str = "dingtalk_relay_render_fallbacks_total";
+/// Webhooks that were twins of one accepted before. Label: `source`.
+pub const DUPLICATES: &str = "dingtalk_relay_duplicates_total";
+/// 1, with the `version`.
+pub const BUILD_INFO: &str = "dingtalk_relay_build_info";
+
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 9.0];
+const DELIVERY: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0];
+
+/// What a scrape reads. The first call sets the process's recorder up.
+pub fn handle() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(ACCEPT_SECONDS.into()), SECONDS)
+            .and_then(|b| b.set_buckets_for_metric(Matcher::Full(DELIVERY_SECONDS.into()), DELIVERY))
+            .expect("the bucket lists above are not empty")
+            .build_recorder();
+        let handle = recorder.handle();
+        // Somebody else's recorder in this process would stay; ours then shows nothing, which harms nobody.
+        let _ours = ::metrics::set_global_recorder(recorder);
+        describe();
+        handle
+    })
+}
+
+fn describe() {
+    use ::metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    counter!(WEBHOOKS, "Webhook requests answered");
+    counter!(DELIVERIES, "Deliveries that entered a state");
+    counter!(ATTEMPTS, "Attempts that ended");
+    gauge!(QUEUE_DEPTH, "Deliveries that wait");
+    gauge!(QUEUE_OLDEST_SECONDS, "Age of the oldest delivery that waits");
+    histogram!(ACCEPT_SECONDS, "From a webhook's arrival to its durable answer");
+    histogram!(DELIVERY_SECONDS, "From acceptance to DingTalk's admission");
+    gauge!(LANE_BLOCKED, "1 while the lane's channel or app is blocked");
+    gauge!(LANE_COOLDOWN_SECONDS, "How long the lane still cools down");
+    counter!(API_CALLS, "Calls made to DingTalk");
+    gauge!(API_QUOTA_REMAINING, "Calls left this month");
+    counter!(TOKEN_REFRESHES, "Access tokens asked for");
+    counter!(RENDER_FALLBACKS, "Renderings for which the plain built-in stood in");
+    counter!(DUPLICATES, "Webhooks that were twins of one accepted before");
+    gauge!(BUILD_INFO, "The version that runs");
+    ::metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}

@@ -1,0 +1,7 @@
+//! Logs and metrics: how they are set up, and every name that occurs in them, once.
+//!
+//! Nobody else spells a metric's name or a log field's name. Metrics are the process's own: a second relay in the
+//! same process (as in the tests) shares them, so labels carry what tells them apart.
+
+pub mod logs;
+pub mod metrics;

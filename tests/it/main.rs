@@ -1,0 +1,17 @@
+//! The integration tests, one binary. `flow` is the story and is read first; `harness` is what it stands on.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "nothing is outside of a test binary")]
+
+mod architecture;
+mod config;
+mod crash;
+mod dingtalk;
+mod flow;
+mod harness;
+mod http;
+mod messages;
+mod pace;
+mod routing;
+mod simulator;
+mod sources;
+mod store;

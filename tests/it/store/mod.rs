@@ -1,0 +1,267 @@
+//! What every store must do, asked from outside through the trait.
+//!
+//! Each law is a function that takes a fresh store; `on_every_store!` runs it on each kind there is. What is true of
+//! one kind only has a file of its own ([`sqlite`]). Times are passed: nothing here sleeps or reads a clock.
+
+#![allow(clippy::unwrap_used)] // Clippy knows functions marked as tests only, and laws are plain functions.
+
+/// Runs laws on every kind of store.
+macro_rules! on_every_store {
+    ($($law:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $law() {
+                    super::$law(crate::store::Fresh::sqlite()).await;
+                }
+            )*
+        }
+    };
+}
+
+mod accepting;
+mod claiming;
+mod finishing;
+mod forgetting;
+mod invariants;
+mod owning;
+mod seeing;
+mod sqlite;
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dingtalk_relay::model::content::Content;
+use dingtalk_relay::model::delivery::{Delivery, NewDelivery};
+use dingtalk_relay::model::event::{Event, Severity};
+use dingtalk_relay::model::message::{Composed, MsgKey};
+use dingtalk_relay::model::month::Month;
+use dingtalk_relay::model::name::{ChannelKey, DeliveryId, EventId, Name};
+use dingtalk_relay::model::outcome::Outcome;
+use dingtalk_relay::store::{
+    Accepted, Claim, Claimed, Finish, NewEvent, Next, Ownership, Store, StoreError, Want, sqlite as sqlite_store,
+};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+/// A store nobody has used yet. It is gone when this value is.
+pub(crate) struct Fresh {
+    store: Arc<dyn Store>,
+    folder: TempDir,
+}
+
+impl Deref for Fresh {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+impl Fresh {
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = sqlite_store::open(&folder.path().join("relay.db"), 1_000).unwrap();
+        Self { store, folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("relay.db")
+    }
+
+    /// The store as a new process finds it whose predecessor was killed: the files as they are now, while the store
+    /// is open and its log was not put into the database. Another process copies them, because SQLite would lose its
+    /// locks if this one did.
+    fn killed(self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["relay.db", "relay.db-wal", "relay.db-shm"] {
+            let copy = Command::new("cp").arg(self.folder.path().join(file)).arg(folder.path()).status();
+            assert!(copy.unwrap().success(), "{file}");
+        }
+        let store = sqlite_store::open(&folder.path().join("relay.db"), 1_000).unwrap();
+        Self { store, folder }
+    }
+
+    /// Accepts one delivery for the lane `oncall` and returns its id.
+    async fn wait(&self, order_key: &str, severity: Severity, now: Timestamp) -> DeliveryId {
+        let accepted = self.accept(event(order_key).to("oncall", severity).0, now).await.unwrap();
+        accepted.deliveries[0].0.clone()
+    }
+
+    async fn owned_by(&self, owner: &str) -> Ownership {
+        self.own(&name("ops"), owner, Duration::from_secs(30), at(0)).await.unwrap().unwrap()
+    }
+
+    async fn take(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Option<Claimed> {
+        match self.claim(ownership, want, now).await.unwrap() {
+            Claim::Taken(claimed) => Some(claimed),
+            Claim::Nothing => None,
+            Claim::MonthUsedUp => panic!("the month is used up"),
+        }
+    }
+
+    /// The delivery that goes next in `oncall`, claimed.
+    async fn next(&self, ownership: &Ownership, now: Timestamp) -> Option<Claimed> {
+        self.take(ownership, want(), now).await
+    }
+
+    /// Claims and sends all that may go now; the ids in order.
+    async fn drain(&self, ownership: &Ownership, now: Timestamp) -> Vec<DeliveryId> {
+        let mut gone = Vec::new();
+        while let Some(claimed) = self.next(ownership, now).await {
+            self.finish(ownership, sent(&claimed), now).await.unwrap();
+            gone.push(claimed.deliveries[0].id.clone());
+        }
+        gone
+    }
+
+    async fn shown(&self, id: &DeliveryId) -> Delivery {
+        self.delivery(id).await.unwrap().unwrap().delivery
+    }
+
+    async fn calls_in(&self, month: &str) -> u64 {
+        self.calls(&name("main"), month_of(month)).await.unwrap()
+    }
+}
+
+/// So many seconds into the story.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn month_of(day: &str) -> Month {
+    Month::of(format!("{day}-15T00:00:00Z").parse().unwrap())
+}
+
+fn channel() -> ChannelKey {
+    ChannelKey::app_robot(&name("ops"), "robot", "group")
+}
+
+/// A claim of the lane `oncall`.
+fn want() -> Want {
+    want_of("oncall")
+}
+
+fn want_of(receiver: &str) -> Want {
+    Want {
+        receiver: name(receiver),
+        channel: channel(),
+        organisation: name("main"),
+        month: month_of("2026-11"),
+        calls_per_month: None,
+        hold: false,
+        probe: false,
+    }
+}
+
+/// An event about to be accepted.
+#[derive(Clone)]
+struct Post(NewEvent);
+
+/// An event unlike any other, with that order key and no deliveries yet.
+fn event(order_key: &str) -> Post {
+    let id = EventId::fresh();
+    let event = Event {
+        dedup_key: id.0.clone(),
+        id,
+        source: name("alertmanager"),
+        kind: "alertmanager",
+        title: "Disk full on db-1".into(),
+        url: Some("https://am.example.com/".into()),
+        received_at: at(0),
+        order_key: order_key.into(),
+        facts: BTreeMap::new(),
+        group: BTreeMap::new(),
+        items: Vec::new(),
+        truncated: 0,
+    };
+    let (path, payload, dedup_window) = (String::new(), "{}".into(), Duration::from_secs(360));
+    Post(NewEvent { event, path, payload, dedup_window, deliveries: Vec::new() })
+}
+
+impl Post {
+    fn to(mut self, receiver: &str, severity: Severity) -> Self {
+        let content = Content {
+            v: Content::VERSION,
+            title: format!("to {receiver}"),
+            header: "**Disk full**".into(),
+            items: Vec::new(),
+            footer: String::new(),
+            buttons: Vec::new(),
+        };
+        self.0.deliveries.push(NewDelivery { id: DeliveryId::fresh(), receiver: name(receiver), severity, content });
+        self
+    }
+
+    fn twin_key(mut self, key: &str) -> Self {
+        self.0.event.dedup_key = key.into();
+        self
+    }
+
+    fn received(mut self, at: Timestamp) -> Self {
+        self.0.event.received_at = at;
+        self
+    }
+
+    fn through(mut self, source: &str, path: &str) -> Self {
+        self.0.event.source = name(source);
+        self.0.path = path.into();
+        self
+    }
+}
+
+/// DingTalk admitted the message.
+fn sent(claimed: &Claimed) -> Finish {
+    let finish = ended(claimed, Outcome::Sent, Next::Delivered);
+    Finish { code: None, http_status: Some(200), process_query_key: Some("pqk".into()), ..finish }
+}
+
+/// The attempt failed in a way that sends the delivery back into the queue.
+fn put_back(claimed: &Claimed, until: Timestamp, counted: bool) -> Finish {
+    ended(claimed, Outcome::Unavailable, Next::Queued { at: until, counted, possibly_duplicate: false })
+}
+
+fn given_up(claimed: &Claimed) -> Finish {
+    ended(claimed, Outcome::Refused, Next::Dead { reason: "refused".into(), possibly_duplicate: false })
+}
+
+fn ended(claimed: &Claimed, outcome: Outcome, next: Next) -> Finish {
+    Finish {
+        message: claimed.message.clone(),
+        attempt: claimed.attempt.clone(),
+        composed: Composed { msg_key: MsgKey::Markdown, msg_param: r#"{"title":"满"}"#.into() },
+        outcome,
+        code: Some("code".into()),
+        http_status: Some(400),
+        took: Duration::from_millis(120),
+        may_have_arrived: false,
+        hint: None,
+        process_query_key: None,
+        uncounted: false,
+        next: claimed.deliveries.iter().map(|d| (d.id.clone(), next.clone())).collect(),
+        app: None,
+        channel: None,
+    }
+}
+
+/// Whether a bell is rung; a store that does not ring it fails the test instead of stopping it.
+async fn rings(bell: &Notify) -> bool {
+    tokio::time::timeout(Duration::from_secs(10), bell.notified()).await.is_ok()
+}
+
+fn is_stale<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::StaleEpoch))
+}
+
+fn first(accepted: &Accepted) -> &DeliveryId {
+    &accepted.deliveries[0].0
+}
