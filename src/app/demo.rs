@@ -46,6 +46,7 @@ pub async fn run(once: bool) -> anyhow::Result<()> {
     let deliveries = tokio::time::timeout(PATIENCE, finished(&relay, expected))
         .await
         .with_context(|| format!("not everything arrived within {} s", PATIENCE.as_secs()))??;
+    println!("\nWhat arrived, as the markdown that DingTalk was sent:");
     for message in simulator.messages() {
         show(&message);
     }

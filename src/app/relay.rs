@@ -54,8 +54,9 @@ pub struct Relay {
     admin: SocketAddr,
     store: Arc<dyn Store>,
     readiness: Readiness,
-    /// Ends the ports and the loops.
-    stop: watch::Sender<bool>,
+    /// Ends the loops, and then the ports: until a call in flight is noted, whoever asks is still answered.
+    stop_loops: watch::Sender<bool>,
+    stop_ports: watch::Sender<bool>,
     ports: JoinSet<()>,
     loops: JoinSet<()>,
 }
@@ -72,21 +73,21 @@ impl Relay {
         let Lanes { lanes, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
         let readiness = Readiness::new(Arc::clone(&store));
         let (hooks, admin) = (listeners.hooks.local_addr()?, listeners.admin.local_addr()?);
-        let stop = watch::Sender::new(false);
         let mut relay = Self {
             hooks,
             admin,
             store: Arc::clone(&store),
             readiness: readiness.clone(),
-            stop,
+            stop_loops: watch::Sender::new(false),
+            stop_ports: watch::Sender::new(false),
             ports: JoinSet::new(),
             loops: JoinSet::new(),
         };
         for lane in lanes {
-            relay.loops.spawn(run::run(lane, Arc::clone(&store), relay.stop.subscribe()));
+            relay.loops.spawn(run::run(lane, Arc::clone(&store), relay.stop_loops.subscribe()));
         }
-        relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop.subscribe()));
-        relay.loops.spawn(upkeep(relay.stop.subscribe()));
+        relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop_loops.subscribe()));
+        relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));
         let live = live(&config, compiled, Arc::clone(&store));
         let router = hooks::router(Hooks::new(live, readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
@@ -96,7 +97,7 @@ impl Relay {
     }
 
     fn serve(&mut self, listener: TcpListener, router: axum::Router) {
-        let mut stop = self.stop.subscribe();
+        let mut stop = self.stop_ports.subscribe();
         let told = async move {
             let _told = stop.wait_for(|stop| *stop).await;
         };
@@ -123,12 +124,14 @@ impl Relay {
         self.store.broken().await
     }
 
-    /// Stops accepting, finishes what is in flight, and leaves the rest stored.
+    /// Stops accepting (webhooks are answered 503, `/-/ready` too), finishes what is in flight, and leaves the rest
+    /// stored.
     pub async fn stop(mut self) {
         self.readiness.stop();
-        self.stop.send_replace(true);
-        while self.ports.join_next().await.is_some() {}
+        self.stop_loops.send_replace(true);
         while self.loops.join_next().await.is_some() {}
+        self.stop_ports.send_replace(true);
+        while self.ports.join_next().await.is_some() {}
         self.store.close().await;
     }
 }

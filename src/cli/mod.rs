@@ -119,7 +119,8 @@ fn explain(code: &str) -> ExitCode {
     let Some(known) = codes::explain(code) else {
         let near = codes::codes().map(|known| known.code).min_by_key(|known| strsim::levenshtein(known, code));
         let near = near.filter(|known| strsim::normalized_levenshtein(known, code) > 0.6);
-        let hint = near.map(|known| format!("; did you mean '{known}'?")).unwrap_or_default();
+        let unknown = ". What it does not know the relay judges by the HTTP status: `dingtalk-relay explain http_400`";
+        let hint = near.map_or_else(|| unknown.to_owned(), |known| format!("; did you mean '{known}'?"));
         eprintln!("'{}' is not a documented code{hint}", code.escape_debug());
         return ExitCode::from(FAILED);
     };

@@ -15,7 +15,6 @@ pub mod verdict;
 mod wire;
 
 use std::fmt;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -23,36 +22,17 @@ use tokio::time::Instant;
 use crate::config;
 use crate::dingtalk::token::{Token, Tokens};
 use crate::dingtalk::transport::Transport;
-use crate::dingtalk::verdict::{Rejection, Verdict};
+use crate::dingtalk::verdict::Rejection;
 use crate::dingtalk::wire::{Api, SendRequest};
-use crate::model::message::Composed;
+use crate::model::message::{Answer, Composed, Target};
 use crate::model::name::Name;
+use crate::model::outcome::Verdict;
 
 /// One app's way to DingTalk: its credentials, its access token, its calls. Shared by all lanes of the app.
 pub struct Client {
     app: Name,
     tokens: Tokens,
     transport: Transport,
-}
-
-/// Where a message goes.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The robot.
-    pub robot_code: String,
-    /// The group.
-    pub open_conversation_id: String,
-    /// The cool app, if the robot was installed through one.
-    pub cool_app_code: Option<String>,
-}
-
-/// How a call ended.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The `processQueryKey`, DingTalk's receipt of admission; or what its answer means.
-    pub result: Result<String, Verdict>,
-    /// From the call to its answer, a repeat with a fresh token included.
-    pub took: Duration,
 }
 
 impl Client {

@@ -22,10 +22,11 @@ use secrecy::ExposeSecret;
 use crate::config;
 use crate::config::secret::Secret;
 use crate::dingtalk::transport::Transport;
-use crate::dingtalk::verdict::{self, Grant, Verdict};
+use crate::dingtalk::verdict::{self, Grant};
 use crate::dingtalk::wire::{Api, TokenRequest};
 use crate::model::health::later;
 use crate::model::name::Name;
+use crate::model::outcome::Verdict;
 use crate::telemetry::metrics::TOKEN_REFRESHES;
 
 /// DingTalk's advice: renew so long before the end.
@@ -45,6 +46,10 @@ impl Token {
     fn granted(grant: &Grant<'_>, now: Timestamp) -> Option<Self> {
         let mut header = HeaderValue::from_str(grant.token).ok()?;
         header.set_sensitive(true);
+        // One that has ended when it comes would be asked for again at once, for ever.
+        if grant.lifetime.is_zero() {
+            return None;
+        }
         let ahead = AHEAD.min(grant.lifetime / 10);
         let renew_at = later(now, grant.lifetime.saturating_sub(ahead)).as_millisecond().into();
         Some(Self { header, expires_at: later(now, grant.lifetime), renew_at })
@@ -174,9 +179,9 @@ mod tests {
 
     #[test]
     fn a_token_is_due_ten_minutes_before_its_end_or_a_tenth_if_its_life_is_short() {
-        for (lifetime, due) in [(7200, 6600), (60, 54), (0, 0)] {
+        for (lifetime, due) in [(7200, 6600), (60, 54)] {
             let token = granted(lifetime);
-            assert!(due == 0 || !token.take_renewal(at(due - 1)), "{lifetime}");
+            assert!(!token.take_renewal(at(due - 1)), "{lifetime}");
             assert!(token.take_renewal(at(due)), "{lifetime}");
         }
     }
@@ -190,8 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_header_can_hold_is_none() {
-        let grant = Grant { token: "a\nb", lifetime: Duration::from_secs(60) };
-        assert!(Token::granted(&grant, Timestamp::UNIX_EPOCH).is_none());
+    fn a_token_that_no_header_can_hold_or_that_has_ended_is_none() {
+        for (token, seconds) in [("a\nb", 60), ("t", 0)] {
+            let grant = Grant { token, lifetime: Duration::from_secs(seconds) };
+            assert!(Token::granted(&grant, Timestamp::UNIX_EPOCH).is_none());
+        }
     }
 }

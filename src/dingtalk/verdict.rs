@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::config::secret::SecretError;
 use crate::dingtalk::codes::{self, Class, Explanation};
 use crate::dingtalk::wire::{Api, Body, Exchange, Reply, Step};
-use crate::model::outcome::{Outcome, Scope};
+use crate::model::outcome::{Outcome, Scope, Verdict};
 
 /// How long DingTalk bans an address that called too often.
 const BAN: Duration = Duration::from_secs(5 * 60);
@@ -23,29 +23,6 @@ const BAN: Duration = Duration::from_secs(5 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The least wait after a limit per second.
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What an answer other than success means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// What we do next; never `Sent`, and never `Refused` where no message was involved.
-    pub outcome: Outcome,
-    /// Whom it concerns.
-    pub scope: Scope,
-    /// DingTalk's code, or our word for what happened on the way. `dingtalk::codes::explain` knows both, unless
-    /// DingTalk has made a new one. Safe to print.
-    pub code: String,
-    /// The HTTP status, if there was an answer.
-    pub http_status: Option<u16>,
-    /// Whether the message may have been shown all the same. False for every call that carried none.
-    pub may_have_arrived: bool,
-    /// Whether DingTalk did not count the call in the month: it was throttled, never reached DingTalk, or was a token
-    /// call. In doubt a call counts.
-    pub uncounted: bool,
-    /// The least wait before the next call: what DingTalk asked for, or what the kind of limit needs.
-    pub retry_after: Option<Duration>,
-    /// What it means and how to mend it: finished English sentences, safe to print.
-    pub hint: String,
-}
 
 /// An access token as DingTalk grants it.
 pub(crate) struct Grant<'a> {
@@ -224,6 +201,7 @@ impl Finding<'_> {
             (Class::Refused, Api::Token) | (Class::Blocked | Class::Token, _) => Outcome::Blocked,
         };
         // A token call is the app's, whatever it trips over.
+        let label = codes::explain(&self.code).map_or("other", |row| row.code);
         let scope = match (api, self.row.scope) {
             (Api::Token, Scope::Message | Scope::Channel) => Scope::App,
             (_, scope) => scope,
@@ -236,6 +214,7 @@ impl Finding<'_> {
             uncounted: api == Api::Token || outcome == Outcome::Throttled || !self.reached,
             retry_after: self.least_wait().max(self.reply.and_then(|reply| reply.retry_after)),
             hint: self.remark.as_ref().map_or_else(|| self.row.hint.into(), |more| format!("{} {more}", self.row.hint)),
+            label,
             code: self.code,
         }
     }

@@ -16,17 +16,14 @@ use metrics::{counter, histogram};
 
 use crate::compose;
 use crate::config::{OnUnknownOutcome, Receiver, Retry};
-use crate::dingtalk::codes;
-use crate::dingtalk::verdict::Verdict;
-use crate::dingtalk::{Answer, Target};
 use crate::dispatch::next::{Circumstances, next};
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::{Changes, Gate};
 use crate::model::health::later;
-use crate::model::message::Composed;
+use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::{DeliveryId, Name};
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{Outcome, Verdict};
 use crate::store::{Claim, Claimed, Finish, Next, Ownership, Store, StoreError, Want};
 use crate::telemetry::metrics as names;
 
@@ -97,21 +94,24 @@ impl Lane {
 
     /// One unit of work at `now`. The turn shows that no other call of the channel is in flight.
     pub async fn step(&mut self, _turn: &Turn<'_>, now: Timestamp) -> Result<Step, StoreError> {
-        if self.unfinished.is_some() {
+        if let Some((_, finish, _)) = &mut self.unfinished {
+            // Other lanes may have moved the states since, and stored them.
+            let Changes { app, channel } = self.gate.as_it_stands(&self.channel);
+            (finish.app, finish.channel) = (app, channel);
             self.finish().await?;
             return Ok(Step::Finished);
         }
         let Some(due) = self.store.due(&self.receiver).await? else { return Ok(Step::Idle) };
         let gate = Arc::clone(&self.gate);
         let Some(ownership) = gate.ownership(now).await? else { return Ok(Step::Wait(later(now, NOT_OURS))) };
-        let pass = match gate.admit(&self.channel, now) {
+        let pass = match gate.admit(&self.receiver, &self.channel, now) {
             Ok(pass) => pass,
             Err(until) => return Ok(Step::Wait(until)),
         };
         if due > now && !pass.probe {
             return Ok(Step::Wait(due));
         }
-        if !gate.client().is_authorised(now).await {
+        if !gate.is_authorised(now).await {
             return self.authorise(&ownership, now).await;
         }
         if let Err(until) = gate.permit(&self.channel, now) {
@@ -120,15 +120,15 @@ impl Lane {
         let claimed = match self.store.claim(&ownership, self.want(pass.probe, now), now).await {
             Ok(Claim::Taken(claimed)) => claimed,
             Ok(Claim::Nothing) => return Ok(Step::Idle),
-            Ok(Claim::MonthUsedUp) => return Ok(Step::Wait(Month::of(now).end())),
+            Ok(Claim::MonthUsedUp) => return self.month_used_up(&ownership, now).await,
             Err(error) => return Err(self.lost(error)),
         };
-        self.send(ownership, claimed, pass.down, now).await
+        self.send(ownership, claimed, pass.probe, now).await
     }
 
     /// Gets an access token before anything is claimed: no delivery waits for it in `sending`, and none is blamed.
     async fn authorise(&self, ownership: &Ownership, now: Timestamp) -> Result<Step, StoreError> {
-        if let Err(verdict) = self.gate.client().authorise(now).await {
+        if let Err(verdict) = self.gate.authorise(now).await {
             tracing::warn!(app = %self.gate.app(), code = verdict.code, hint = verdict.hint, "no access token");
             let changes = self.gate.observe(&self.channel, Some(&verdict), fastrand::f64(), now);
             if let Some(row) = changes.app {
@@ -136,6 +136,14 @@ impl Lane {
             }
         }
         Ok(Step::Authorised)
+    }
+
+    /// Nothing was claimed; the app says so until the month turns.
+    async fn month_used_up(&self, ownership: &Ownership, now: Timestamp) -> Result<Step, StoreError> {
+        if let Some(row) = self.gate.month_used_up(now) {
+            self.store.save_app(ownership, row, now).await.map_err(|error| self.lost(error))?;
+        }
+        Ok(Step::Wait(Month::of(now).end()))
     }
 
     fn want(&self, probe: bool, now: Timestamp) -> Want {
@@ -150,15 +158,21 @@ impl Lane {
         }
     }
 
-    async fn send(&mut self, own: Ownership, claimed: Claimed, down: bool, now: Timestamp) -> Result<Step, StoreError> {
+    async fn send(
+        &mut self,
+        own: Ownership,
+        claimed: Claimed,
+        probe: bool,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
         let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
         let composed = compose::single(&first.content, compose::BUDGET);
-        let answer = self.gate.client().send(&self.target, &composed, now).await;
+        let answer = self.gate.send(&self.target, &composed, now).await;
         let now = later(now, answer.took);
         let verdict = answer.result.as_ref().err();
         let changes = self.gate.observe(&self.channel, verdict, fastrand::f64(), now);
         let outcome = verdict.map_or(Outcome::Sent, |verdict| verdict.outcome);
-        let given = Circumstances { retry: &self.retry, hold: self.hold, down, now };
+        let given = Circumstances { retry: &self.retry, hold: self.hold, probe, now };
         let next: Vec<_> =
             claimed.deliveries.iter().map(|d| (d.id.clone(), next(verdict, d.failures, given))).collect();
         self.tell(&claimed, verdict, outcome, &next, now);
@@ -198,8 +212,7 @@ impl Lane {
         now: Timestamp,
     ) {
         let receiver = self.receiver.to_string();
-        // A code that DingTalk made up yesterday is in the log and the attempt; as a label it could be any number.
-        let code = verdict.map_or("", |verdict| codes::explain(&verdict.code).map_or("other", |known| known.code));
+        let code = verdict.map_or("", |verdict| verdict.label);
         counter!(names::ATTEMPTS, "receiver" => receiver.clone(), "outcome" => outcome.as_str(), "code" => code)
             .increment(1);
         for (delivery, (id, next)) in claimed.deliveries.iter().zip(next) {

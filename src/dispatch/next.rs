@@ -5,9 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Retry;
-use crate::dingtalk::verdict::Verdict;
 use crate::model::health::later;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{Outcome, Verdict};
 use crate::store::Next;
 
 /// What decides, beside the verdict.
@@ -17,8 +16,9 @@ pub struct Circumstances<'c> {
     pub retry: &'c Retry,
     /// Whether what may have arrived is held for a human.
     pub hold: bool,
-    /// Whether the app was down already: then the attempt does not count.
-    pub down: bool,
+    /// Whether the call was a probe of an app or channel that does not work: then the attempt does not count, since
+    /// it was not about the delivery; unless DingTalk turned this very message away.
+    pub probe: bool,
     /// When the attempt ended.
     pub now: Timestamp,
 }
@@ -41,7 +41,9 @@ pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) 
             reason: format!("held: it may have arrived ({}); redrive it if it has not", verdict.code),
             possibly_duplicate,
         },
-        Outcome::Unavailable if given.down => Next::Queued { at: given.now, counted: false, possibly_duplicate },
+        Outcome::Unavailable if given.probe && !verdict.is_turned_away() => {
+            Next::Queued { at: given.now, counted: false, possibly_duplicate }
+        }
         Outcome::Unavailable if failures + 1 >= given.retry.max_attempts.get() => Next::Dead {
             reason: format!("tried {} times, the last time: {} ({})", failures + 1, verdict.code, verdict.hint),
             possibly_duplicate,
@@ -80,6 +82,7 @@ mod tests {
             outcome,
             scope: Scope::Message,
             code: "a.code".into(),
+            label: "other",
             http_status: Some(500),
             may_have_arrived,
             uncounted: false,
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn an_unavailable_one_waits_by_the_schedule_whose_last_repeats_and_then_dies() {
         let (retry, failed) = (retry(), verdict(Outcome::Unavailable, false));
-        let given = Circumstances { retry: &retry, hold: false, down: false, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: false, now: at(0) };
         let waits: Vec<_> = (0..4).map(|failures| next(Some(&failed), failures, given)).collect();
         let queued = |seconds| Next::Queued { at: at(seconds), counted: true, possibly_duplicate: false };
         assert_eq!(waits, [queued(1), queued(5), queued(30), queued(30)]);
@@ -100,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counts_while_the_app_is_down_cooling_or_blocked() {
+    fn no_probe_counts_and_nothing_counts_that_is_cooling_or_blocked() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, down: true, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: true, now: at(0) };
         for outcome in [Outcome::Unavailable, Outcome::Throttled, Outcome::Blocked] {
             let again = next(Some(&verdict(outcome, false)), 4, given);
             assert_eq!(again, Next::Queued { at: at(0), counted: false, possibly_duplicate: false }, "{outcome}");
@@ -110,9 +113,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_dingtalk_turns_away_dies_in_the_end_even_if_it_is_the_probe() {
+        let retry = retry();
+        let given = Circumstances { retry: &retry, hold: false, probe: true, now: at(0) };
+        let turned_away = Verdict { http_status: Some(400), ..verdict(Outcome::Unavailable, false) };
+        assert!(matches!(next(Some(&turned_away), 4, given), Next::Dead { .. }));
+    }
+
+    #[test]
     fn what_may_have_arrived_is_sent_again_and_marked_or_held_for_a_human() {
         let (retry, lost) = (retry(), verdict(Outcome::Unavailable, true));
-        let resend = Circumstances { retry: &retry, hold: false, down: false, now: at(0) };
+        let resend = Circumstances { retry: &retry, hold: false, probe: false, now: at(0) };
         assert_eq!(next(Some(&lost), 0, resend), Next::Queued { at: at(1), counted: true, possibly_duplicate: true });
         let held = next(Some(&lost), 0, Circumstances { hold: true, ..resend });
         assert!(matches!(held, Next::Dead { possibly_duplicate: true, .. }), "{held:?}");
@@ -124,7 +135,7 @@ mod tests {
     #[test]
     fn a_refused_one_is_dead_with_the_code_and_the_hint() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, down: false, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: false, now: at(0) };
         let Next::Dead { reason, .. } = next(Some(&verdict(Outcome::Refused, false)), 0, given) else { panic!() };
         assert_eq!(reason, "DingTalk refused the message: a.code (a hint)");
     }

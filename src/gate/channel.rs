@@ -68,7 +68,7 @@ impl Beginning {
 impl Channel {
     /// A channel as it stands at `now`.
     pub fn new(key: ChannelKey, from: Beginning, now: Timestamp) -> Self {
-        let (health, lowered) = from.stored.map(|row| (row.health, row.rate)).unwrap_or_default();
+        let (health, lowered) = from.stored.map(|row| (row.health.taken_up(now), row.rate)).unwrap_or_default();
         let rate = lowered.and_then(NonZeroU32::new).unwrap_or(from.messages_per_minute).min(from.messages_per_minute);
         let limiter = Limiter::new(rate, Beginning::window(from.timeout), from.started, now);
         let inner = Inner { health, limiter, held: None, changed_at: now };
@@ -121,7 +121,7 @@ impl Channel {
     }
 
     /// Replaces its state; says what to store if anything changed.
-    pub(in crate::gate) fn become_(&self, health: Health) -> Option<ChannelRow> {
+    pub(in crate::gate) fn turn_to(&self, health: Health) -> Option<ChannelRow> {
         let mut inner = self.inner();
         if inner.health == health {
             return None;
@@ -148,6 +148,11 @@ impl Channel {
         inner.limiter = inner.limiter.changed_to(raised, now);
         inner.changed_at = now;
         Some(self.row(&inner))
+    }
+
+    /// What to store of it as it stands.
+    pub(in crate::gate) fn as_it_stands(&self) -> ChannelRow {
+        self.row(&self.inner())
     }
 
     fn row(&self, inner: &Inner) -> ChannelRow {
@@ -198,7 +203,7 @@ mod tests {
     fn a_lowered_rate_and_a_state_outlive_a_restart() {
         let before = channel(None);
         before.slow_down(at(0));
-        let row = before.become_(Health::Cooling { until: at(60), times: 0 }).unwrap();
+        let row = before.turn_to(Health::Cooling { until: at(60), times: 0 }).unwrap();
         let after = channel(Some(row));
         assert_eq!(after.messages_per_minute(), 10);
         assert_eq!(after.health(), Health::Cooling { until: at(60), times: 0 });

@@ -3,7 +3,8 @@
 //! DingTalk's "20 a minute" is kept as *no window of that length holds more than 20*, on DingTalk's clock too: a call
 //! may arrive as late as its timeout allows, so the window is taken that much longer. `governor` keeps the bucket;
 //! its burst and refill are chosen so that `burst + ⌊window ÷ refill⌋ ≤ N`. Time is an argument: the bucket's clock
-//! shows what it was last given, and never runs backwards when the machine's clock does.
+//! adds up what passes between the times it is given, and never runs backwards when the machine's clock does. A clock
+//! that is set forward fills the bucket, as if that time had passed: nobody can tell the two apart.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -28,11 +29,11 @@ pub struct Limiter {
     window: Duration,
     clock: Given,
     bucket: Bucket,
-    /// What the bucket's clock counts from, and the latest time it was shown.
-    zero: Timestamp,
-    latest: Timestamp,
-    /// The starts of the last window, oldest first: what a bucket of another rate begins with.
-    started: VecDeque<Timestamp>,
+    /// The time it was last given, and what its own clock showed then.
+    given: Timestamp,
+    shown: Duration,
+    /// The starts of the last window by its own clock, oldest first: what a bucket of another rate begins with.
+    started: VecDeque<Duration>,
 }
 
 /// A clock that shows what it was given.
@@ -48,17 +49,28 @@ impl Clock for Given {
 }
 
 impl Limiter {
-    /// A fresh bucket from which the starts of the last window are taken first, so that a restart or another rate
-    /// neither hammers nor delays the first alert.
+    /// A fresh bucket from which the starts of the last window are taken first, so that a restart neither hammers
+    /// nor delays the first alert. A start that lies in the future was made under a clock that ran ahead: it counts
+    /// as made just now.
     pub fn new(n: NonZeroU32, window: Duration, started: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Self {
-        let begins = now.checked_sub(window).unwrap_or(now);
-        let mut started: Vec<Timestamp> = started.into_iter().filter(|at| *at >= begins && *at <= now).collect();
+        let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+        Self::with_ages(n, window, started.into_iter().map(age), now)
+    }
+
+    /// The same past, another rate.
+    pub fn changed_to(&self, n: NonZeroU32, now: Timestamp) -> Self {
+        let shown = self.shown + self.passed(now);
+        Self::with_ages(n, self.window, self.started.iter().map(|start| shown.saturating_sub(*start)), now)
+    }
+
+    /// Its own clock begins one window ago.
+    fn with_ages(n: NonZeroU32, window: Duration, ages: impl Iterator<Item = Duration>, now: Timestamp) -> Self {
+        let mut started: Vec<_> = ages.filter_map(|age| window.checked_sub(age)).collect();
         started.sort_unstable();
         let clock = Given::default();
         let bucket = RateLimiter::direct_with_clock(quota(n, window), clock.clone());
-        let mut limiter = Self { n, window, clock, bucket, zero: begins, latest: begins, started: started.into() };
+        let limiter = Self { n, window, clock, bucket, given: now, shown: window, started: started.into() };
         limiter.replay();
-        limiter.latest = now;
         limiter
     }
 
@@ -69,32 +81,28 @@ impl Limiter {
 
     /// One start at `now`, or when to ask again.
     pub fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
-        self.latest = self.latest.max(now);
-        self.show(self.latest);
+        self.shown += self.passed(now);
+        self.given = now;
+        self.show(self.shown);
         self.check().map_err(|wait| later(now, wait))?;
-        let begins = self.latest.checked_sub(self.window).unwrap_or(self.zero);
-        while self.started.front().is_some_and(|at| *at < begins) {
+        let begins = self.shown.saturating_sub(self.window);
+        while self.started.front().is_some_and(|start| *start < begins) {
             self.started.pop_front();
         }
-        self.started.push_back(self.latest);
+        self.started.push_back(self.shown);
         Ok(())
-    }
-
-    /// The same past, another rate.
-    pub fn changed_to(&self, n: NonZeroU32, now: Timestamp) -> Self {
-        Self::new(n, self.window, self.started.iter().copied(), now.max(self.latest))
     }
 
     /// Takes every known start from the bucket. One that the bucket would refuse (the rate was higher then) is taken
     /// as soon as it would not: it stays owed.
-    fn replay(&mut self) {
-        let mut at = Nanos::from(0);
-        for start in self.started.clone() {
-            at = at.max(self.ticks(start));
-            self.clock.0.store(at.into(), Ordering::Relaxed);
+    fn replay(&self) {
+        let mut at = Duration::ZERO;
+        for start in &self.started {
+            at = at.max(*start);
+            self.show(at);
             while let Err(wait) = self.check() {
-                at = at + wait;
-                self.clock.0.store(at.into(), Ordering::Relaxed);
+                at += wait;
+                self.show(at);
             }
         }
     }
@@ -104,13 +112,13 @@ impl Limiter {
         self.bucket.check().map_err(|not| not.wait_time_from(self.clock.now()).max(Duration::from_nanos(1)))
     }
 
-    fn show(&self, at: Timestamp) {
-        self.clock.0.store(self.ticks(at).into(), Ordering::Relaxed);
+    fn show(&self, at: Duration) {
+        self.clock.0.store(Nanos::from(at).into(), Ordering::Relaxed);
     }
 
-    fn ticks(&self, at: Timestamp) -> Nanos {
-        // Before zero there is nothing to count.
-        Duration::try_from(at.duration_since(self.zero)).unwrap_or_default().into()
+    /// A machine's clock that is set back stands still for the bucket, and goes on from there.
+    fn passed(&self, now: Timestamp) -> Duration {
+        Duration::try_from(now.duration_since(self.given)).unwrap_or_default()
     }
 }
 
@@ -215,12 +223,20 @@ mod tests {
     #[test]
     fn a_clock_set_back_does_not_stop_the_limiter() {
         let mut limiter = Limiter::new(rate(20), WINDOW, [], at(0));
-        assert_eq!(limiter.take(at(0)), Ok(()));
         let hour_ago = at(-3_600_000);
-        for _ in 0..4 {
-            assert_eq!(limiter.take(hour_ago), Ok(()));
-        }
-        let wait = limiter.take(hour_ago).unwrap_err().duration_since(hour_ago);
-        assert!(wait.as_secs() < 5, "{wait}");
+        let mut starts = vec![];
+        limiter.take(at(0)).unwrap();
+        drive(&mut limiter, &mut starts, &[0; 100], hour_ago);
+        let took = starts[99].duration_since(hour_ago);
+        assert!(took.as_secs() < 100 * 5, "{took}");
+        assert!(fullest(&starts) <= 20);
+    }
+
+    #[test]
+    fn a_restart_under_a_clock_that_was_set_back_still_knows_what_was_started() {
+        let ahead = (0..20).map(|_| at(3_600_000));
+        let mut limiter = Limiter::new(rate(20), WINDOW, ahead, at(0));
+        assert!(limiter.take(at(0)).is_err());
+        assert_eq!(limiter.take(at(71_000)), Ok(()));
     }
 }

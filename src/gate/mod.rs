@@ -7,6 +7,7 @@
 
 pub mod channel;
 pub mod limiter;
+mod line;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -18,12 +19,13 @@ use tokio::sync::watch;
 
 use crate::config;
 use crate::dingtalk::Client;
-use crate::dingtalk::verdict::Verdict;
 use crate::gate::channel::{Beginning, Channel};
 use crate::gate::limiter::Limiter;
+use crate::gate::line::Line;
 use crate::model::health::{Backoff, Cause, Go, Happening, Health, later};
+use crate::model::message::{Answer, Composed, Target};
 use crate::model::name::{ChannelKey, Name};
-use crate::model::outcome::{Outcome, Scope};
+use crate::model::outcome::{Outcome, Scope, Verdict};
 use crate::model::view::Standing;
 use crate::store::{AppRow, ChannelRow, Ownership, Store, StoreError};
 
@@ -35,6 +37,12 @@ const APP_COOLDOWN: Backoff = Backoff { first: Duration::from_secs(60), last: Du
 const PROBE_UNDER_WAY: Duration = Duration::from_secs(1);
 /// The app's limit is DingTalk's "calls a second"; how far calls may bunch up on the way is allowed for.
 const APP_WINDOW: Duration = Duration::from_millis(1_200);
+
+/// Our own word for a month whose calls are used up.
+const MONTH_USED_UP: &str = "month_used_up";
+const MONTH_USED_UP_HINT: &str = "The organisation's calls of this month are used up (organisations.*.calls_per_month). \
+                                  What waits is kept and goes when the month turns (Asia/Shanghai), or after a restart \
+                                  with a higher number.";
 
 /// The gate of one app.
 pub struct Gate {
@@ -54,24 +62,25 @@ pub struct Gate {
 struct Inner {
     health: Health,
     probing: bool,
+    /// The lanes that wait to probe the app.
+    line: Line,
     limiter: Limiter,
     ownership: Option<Ownership>,
 }
 
 /// The leave to make a call now. While it lives, no other lane probes the app.
 pub struct Pass<'g> {
-    /// The call is to find out whether the app or the channel works again.
+    /// The call is to find out whether the app or the channel works again: a failure counts against nobody.
     pub probe: bool,
-    /// Whether the app is down: a failure then counts against nobody.
-    pub down: bool,
     probing: Option<&'g Gate>,
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if let Some(gate) = self.probing {
+            // Nobody is woken by it: what came of the probe is told by `observe`, and if nothing did (its permit was
+            // refused, nothing was left to send), the lane itself would be the first to wake, and spin.
             gate.inner().probing = false;
-            gate.changed.send_replace(());
         }
     }
 }
@@ -113,7 +122,13 @@ impl Gate {
             share(&mut channels, key, from, now);
         }
         let limiter = Limiter::new(settings.calls_per_second, APP_WINDOW, [], now);
-        let inner = Inner { health: health.unwrap_or_default(), probing: false, limiter, ownership: None };
+        let inner = Inner {
+            health: health.unwrap_or_default().taken_up(now),
+            probing: false,
+            line: Line::default(),
+            limiter,
+            ownership: None,
+        };
         Ok(Self {
             app: app.clone(),
             organisation: settings.organisation.clone(),
@@ -142,9 +157,27 @@ impl Gate {
         self.calls_per_month
     }
 
-    /// The way to DingTalk.
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// Whether a valid access token is in hand. If not, [`Gate::authorise`] comes before everything that must not wait.
+    pub async fn is_authorised(&self, now: Timestamp) -> bool {
+        self.client.is_authorised(now).await
+    }
+
+    /// When the access token in hand ends, if there is one.
+    pub fn token_expires_at(&self) -> Option<Timestamp> {
+        self.client.token_expires_at()
+    }
+
+    /// Sees to it that a valid access token is in hand.
+    ///
+    /// # Errors
+    /// The verdict on the token call.
+    pub async fn authorise(&self, now: Timestamp) -> Result<(), Verdict> {
+        self.client.authorise(now).await
+    }
+
+    /// Sends one message; [`Gate::permit`] came before.
+    pub async fn send(&self, to: &Target, message: &Composed, now: Timestamp) -> Answer {
+        self.client.send(to, message, now).await
     }
 
     /// A channel of this app.
@@ -178,26 +211,32 @@ impl Gate {
         self.inner().ownership = None;
     }
 
-    /// Whether a call may be made through this channel at `now`, or when to ask again.
-    pub fn admit(&self, channel: &Channel, now: Timestamp) -> Result<Pass<'_>, Timestamp> {
-        let mut inner = self.inner();
-        let down = matches!(inner.health, Health::Down { .. });
-        let app = inner.health.go(now);
-        if let Go::Wait(until) = app {
-            return Err(until);
-        }
+    /// Whether the lane of `receiver` may make a call through this channel at `now`, or when to ask again. Of several
+    /// lanes that wait for a closed app, the one that has waited longest probes it.
+    pub fn admit(&self, receiver: &Name, channel: &Channel, now: Timestamp) -> Result<Pass<'_>, Timestamp> {
         let channel = channel.health().go(now);
         if let Go::Wait(until) = channel {
             return Err(until);
         }
-        if app == Go::Probe {
-            if inner.probing {
-                return Err(later(now, PROBE_UNDER_WAY));
-            }
-            inner.probing = true;
+        let mut inner = self.inner();
+        let app = inner.health.go(now);
+        let Some(due) = inner.health.probe_at() else {
+            inner.line.disperse();
+            return match app {
+                Go::Wait(until) => Err(until),
+                Go::Freely | Go::Probe => Ok(Pass { probe: channel == Go::Probe, probing: None }),
+            };
+        };
+        inner.line.join(receiver);
+        if let Go::Wait(until) = app {
+            return Err(until);
         }
-        let probing = (app == Go::Probe).then_some(self);
-        Ok(Pass { probe: app == Go::Probe || channel == Go::Probe, down, probing })
+        if inner.probing {
+            return Err(later(now, PROBE_UNDER_WAY));
+        }
+        inner.line.step_out(receiver, due, now)?;
+        inner.probing = true;
+        Ok(Pass { probe: true, probing: Some(self) })
     }
 
     /// One call through this channel at `now` within all limits, or when to ask again.
@@ -225,6 +264,10 @@ impl Gate {
                 let cooldown = verdict.retry_after.map_or(APP_COOLDOWN, |first| Backoff { first, ..APP_COOLDOWN });
                 Changes { app: self.app_after(throttled(cooldown, jitter, verdict), now), channel: None }
             }
+            // DingTalk lives and has something against this call, whatever it is.
+            (Outcome::Unavailable, _) if verdict.is_turned_away() => {
+                Changes { app: self.app_after(Happening::Answered, now), channel: None }
+            }
             (Outcome::Unavailable, _) => {
                 let blocked = matches!(channel.health(), Health::Blocked(_));
                 let channel = blocked.then(|| self.channel_after(channel, Happening::Failed, now)).flatten();
@@ -245,6 +288,19 @@ impl Gate {
         }
     }
 
+    /// The calls of the month are used up by our own count: the app is blocked until the month turns, or until a
+    /// process starts that may make more. Says what to store.
+    pub fn month_used_up(&self, now: Timestamp) -> Option<AppRow> {
+        let (code, reason) = (String::from(MONTH_USED_UP), String::from(MONTH_USED_UP_HINT));
+        self.app_after(Happening::Blocked { code, reason, cause: Cause::Budget }, now)
+    }
+
+    /// What to store of the app and the channel as they stand: for a finish that could not be stored at once.
+    pub fn as_it_stands(&self, channel: &Channel) -> Changes {
+        let app = AppRow { app: self.app.clone(), health: self.health() };
+        Changes { app: Some(app), channel: Some(channel.as_it_stands()) }
+    }
+
     fn app_after(&self, what: Happening, now: Timestamp) -> Option<AppRow> {
         let mut inner = self.inner();
         let after = inner.health.after(what, now);
@@ -263,7 +319,7 @@ impl Gate {
 
     fn channel_after(&self, channel: &Channel, what: Happening, now: Timestamp) -> Option<ChannelRow> {
         let before = channel.health();
-        let row = channel.become_(before.after(what, now))?;
+        let row = channel.turn_to(before.after(what, now))?;
         let (from, to) = (Standing::of(&before), Standing::of(&row.health));
         if from != to {
             let (from, to, channel) = (from.as_str(), to.as_str(), channel.key().as_str());

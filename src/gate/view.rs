@@ -29,7 +29,7 @@ pub fn app(gate: &Gate, now: Timestamp) -> AppState {
         app: gate.app().clone(),
         organisation: gate.organisation().clone(),
         state: Standing::of(&health),
-        token_expires_at: gate.client().token_expires_at(),
+        token_expires_at: gate.token_expires_at(),
         calls_per_month: gate.calls_per_month(),
         blocked: block(&health),
     }

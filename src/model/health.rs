@@ -18,6 +18,8 @@ const DOWN: Backoff = Backoff { first: Duration::from_secs(1), last: Duration::f
 const BLOCKED_CHANNEL: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(30 * 60) };
 const BLOCKED_APP: Backoff = Backoff { first: Duration::from_secs(30), last: Duration::from_secs(10 * 60) };
 const MONTH_USED_UP: Duration = Duration::from_secs(6 * 60 * 60);
+/// No state that is not our own count's waits longer.
+const LONGEST_WAIT: Duration = MONTH_USED_UP;
 
 /// A wait that doubles from `first` to `last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +94,10 @@ pub enum Cause {
     Channel,
     /// Credentials, permission, address: the whole app.
     App,
-    /// The organisation's calls of this month are used up.
+    /// DingTalk says that the organisation's calls of this month are used up.
     Month,
+    /// We say so, by our own count.
+    Budget,
 }
 
 /// Whether a call may be made now.
@@ -146,6 +150,31 @@ impl Health {
         if now < at { Go::Wait(at) } else { then }
     }
 
+    /// When one call may be made to find out whether it works again, while it does not.
+    pub fn probe_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Flowing | Self::Failing { .. } | Self::Cooling { .. } => None,
+            Self::Down { probe_at, .. } | Self::Blocked(Block { probe_at, .. }) => Some(*probe_at),
+        }
+    }
+
+    /// A stored state, as a process that starts at `now` takes it up. The configuration has just been read, so what
+    /// it may have mended is tried at once, and our own count is asked again. No wait is longer than it could have
+    /// become by itself: the clock may have been wrong when it was written.
+    pub fn taken_up(self, now: Timestamp) -> Self {
+        let soon = |at: Timestamp| at.min(later(now, LONGEST_WAIT));
+        match self {
+            Self::Flowing | Self::Failing { .. } => self,
+            Self::Cooling { until, times } => Self::Cooling { until: soon(until), times },
+            Self::Down { since, probe_at, times } => Self::Down { since, probe_at: soon(probe_at), times },
+            Self::Blocked(Block { cause: Cause::Budget, .. }) => Self::Flowing,
+            Self::Blocked(block) => {
+                let probe_at = if block.cause == Cause::App { now } else { soon(block.probe_at) };
+                Self::Blocked(Block { probe_at, ..block })
+            }
+        }
+    }
+
     /// The state after something happened at `now`.
     pub fn after(&self, what: Happening, now: Timestamp) -> Self {
         match what {
@@ -153,22 +182,32 @@ impl Health {
             Happening::Answered if matches!(self, Self::Cooling { until, .. } if now < *until) => self.clone(),
             Happening::Answered => Self::Flowing,
             Happening::Throttled { cooldown, jitter, at_least } => {
-                let times = match self {
-                    Self::Cooling { times, .. } => times.saturating_add(1),
-                    _ => 0,
-                };
-                let wait = cooldown.wait(times);
-                let wait = wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) / 4.0)).min(cooldown.last);
-                Self::Cooling { until: later(now, wait.max(at_least.unwrap_or_default())), times }
+                self.after_a_throttle(cooldown, jitter, at_least.unwrap_or_default(), now)
             }
             Happening::Failed => self.after_a_failure(now),
             Happening::Blocked { code, reason, cause } => self.after_a_block(code, reason, cause, now),
         }
     }
 
+    fn after_a_throttle(&self, cooldown: Backoff, jitter: f64, at_least: Duration, now: Timestamp) -> Self {
+        let times = match self {
+            // Ten calls that were under way together were one too many, not ten: the cool-down does not double.
+            Self::Cooling { until, times } if now < *until => {
+                return Self::Cooling { until: later(now, at_least).max(*until), times: *times };
+            }
+            Self::Cooling { times, .. } => times.saturating_add(1),
+            _ => 0,
+        };
+        let wait = cooldown.wait(times);
+        let wait = wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) / 4.0)).min(cooldown.last);
+        Self::Cooling { until: later(now, wait.max(at_least)), times }
+    }
+
     fn after_a_failure(&self, now: Timestamp) -> Self {
         let down = |since, times| Self::Down { since, probe_at: later(now, DOWN.wait(times)), times };
         match self {
+            // A call that was under way when the cool-down began does not end it.
+            Self::Cooling { until, .. } if now < *until => self.clone(),
             Self::Flowing | Self::Cooling { .. } => Self::Failing { failures: 1 },
             Self::Failing { failures } if failures + 1 < FAILURES_UNTIL_DOWN => {
                 Self::Failing { failures: failures + 1 }
@@ -209,6 +248,7 @@ impl Cause {
             Self::Channel => later(now, BLOCKED_CHANNEL.wait(times)),
             Self::App => later(now, BLOCKED_APP.wait(times)),
             Self::Month => later(now, MONTH_USED_UP).min(Month::of(now).end()),
+            Self::Budget => Month::of(now).end(),
         }
     }
 }
@@ -287,10 +327,29 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_call_that_was_under_way_does_not_end_a_cooldown() {
+    fn nothing_that_was_under_way_ends_a_cooldown_or_doubles_it() {
         let cooling = Health::Cooling { until: at(60), times: 2 };
-        assert_eq!(cooling.after(Happening::Answered, at(5)), cooling);
+        let cooldown = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
+        let throttled = |at_least| Happening::Throttled { cooldown, jitter: 0.0, at_least };
+        for what in [Happening::Answered, Happening::Failed, throttled(None), throttled(Some(Duration::from_secs(10)))]
+        {
+            assert_eq!(cooling.after(what, at(5)), cooling);
+        }
+        let asked = cooling.after(throttled(Some(Duration::from_secs(300))), at(5));
+        assert_eq!(asked, Health::Cooling { until: at(305), times: 2 });
         assert_eq!(cooling.after(Happening::Answered, at(60)), Health::Flowing);
+        assert_eq!(cooling.after(Happening::Failed, at(60)), Health::Failing { failures: 1 });
+        assert_eq!(cooling.after(throttled(None), at(60)), Health::Cooling { until: at(60 + 480), times: 3 });
+    }
+
+    #[test]
+    fn a_restart_tries_what_may_have_been_mended_and_believes_no_wait_of_a_wrong_clock() {
+        let block = |cause| Health::Flowing.after(blocked(cause), at(0)).taken_up(at(1));
+        assert_eq!(block(Cause::App).go(at(1)), Go::Probe);
+        assert_eq!(block(Cause::Budget), Health::Flowing);
+        assert_eq!(block(Cause::Channel).go(at(1)), Go::Wait(at(60)));
+        let in_a_year = Health::Cooling { until: at(365 * 86_400), times: 0 };
+        assert_eq!(in_a_year.taken_up(at(0)).go(at(0)), Go::Wait(at(21_600)));
     }
 
     #[test]

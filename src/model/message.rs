@@ -1,12 +1,13 @@
 //! What one DingTalk call carries, and the log of the tries to send it.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::name::MessageId;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{Outcome, Verdict};
 
 /// DingTalk's message template.
 ///
@@ -82,4 +83,24 @@ pub struct Attempt {
     pub may_have_arrived: bool,
     /// What the code means and how to mend it.
     pub hint: Option<String>,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The robot.
+    pub robot_code: String,
+    /// The group.
+    pub open_conversation_id: String,
+    /// The cool app, if the robot was installed through one.
+    pub cool_app_code: Option<String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The `processQueryKey`, DingTalk's receipt of admission; or what its answer means.
+    pub result: Result<String, Verdict>,
+    /// From the call to its answer, a repeat with a fresh token included.
+    pub took: Duration,
 }

@@ -1,6 +1,7 @@
 //! What came of an attempt, named by what we do next, and whom it concerns.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,4 +51,36 @@ pub enum Scope {
     App,
     /// Every call of the organisation until the month turns.
     Month,
+}
+
+/// What an answer of DingTalk's other than success means, or what happened on the way. Only `dingtalk` makes one
+/// (law 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What we do next; never `Sent`, and never `Refused` where no message was involved.
+    pub outcome: Outcome,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// DingTalk's code, or our word for what happened on the way. Safe to print.
+    pub code: String,
+    /// The code as a metric's label: one of a closed set, `other` for a code that is not documented.
+    pub label: &'static str,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// Whether the message may have been shown all the same. False for every call that carried none.
+    pub may_have_arrived: bool,
+    /// Whether DingTalk did not count the call in the month: it was throttled, never reached DingTalk, or was a token
+    /// call. In doubt a call counts.
+    pub uncounted: bool,
+    /// The least wait before the next call: what DingTalk asked for, or what the kind of limit needs.
+    pub retry_after: Option<Duration>,
+    /// What it means and how to mend it: finished English sentences, safe to print.
+    pub hint: String,
+}
+
+impl Verdict {
+    /// Whether DingTalk itself turned the call away with a 4xx: it lives, so a failure is this call's own.
+    pub fn is_turned_away(&self) -> bool {
+        self.http_status.is_some_and(|status| (400..500).contains(&status))
+    }
 }

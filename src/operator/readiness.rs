@@ -37,9 +37,14 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the process was told to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Whether webhooks are taken now.
     pub async fn check(&self) -> Result<(), NotReady> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopping() {
             return Err(NotReady::Stopping);
         }
         Ok(self.store.ready().await?)

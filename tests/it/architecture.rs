@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dingtalk", &["config", "telemetry"]),
     ("ingest", &["telemetry", "routing", "render", "store"]),
     ("gate", &["config", "telemetry", "store", "dingtalk"]),
-    ("dispatch", &["config", "telemetry", "compose", "store", "dingtalk", "gate"]),
+    ("dispatch", &["config", "telemetry", "compose", "store", "gate"]),
     ("janitor", &["config", "telemetry", "store", "gate"]),
     (
         "operator",

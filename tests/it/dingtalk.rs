@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use dingtalk_relay::config;
 use dingtalk_relay::config::secret::Secret;
+use dingtalk_relay::dingtalk::Client;
 use dingtalk_relay::dingtalk::codes::codes;
-use dingtalk_relay::dingtalk::verdict::Verdict;
-use dingtalk_relay::dingtalk::{Client, Target};
+use dingtalk_relay::model::message::Target;
 use dingtalk_relay::model::message::{Composed, MsgKey};
 use dingtalk_relay::model::outcome::Outcome;
+use dingtalk_relay::model::outcome::Verdict;
 use dingtalk_relay::telemetry::metrics::handle;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;

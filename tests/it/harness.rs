@@ -9,18 +9,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use dingtalk_relay::app::check::{Compiled, compile};
-use dingtalk_relay::app::lanes::Lanes;
+use dingtalk_relay::app::lanes::{Lanes, Watch};
 use dingtalk_relay::app::relay::{Listeners, Relay};
-use dingtalk_relay::config::{self, Config};
+use dingtalk_relay::config::{self, Config, SecretsRead};
 use dingtalk_relay::dispatch::lane::{Lane, Step};
+use dingtalk_relay::http;
 use dingtalk_relay::ingest::{Ingest, Way};
 use dingtalk_relay::model::name::Name;
+use dingtalk_relay::operator::Operator;
+use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
-use dingtalk_relay::store::{Accepted, Store, sqlite};
+use dingtalk_relay::store::{Accepted, Store, StoreError, sqlite};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::http::relay::ask;
+use crate::troubled::Troubled;
 
 /// What every sender in these tests shows.
 pub const TOKEN: &str = "from-the-test";
@@ -47,6 +53,17 @@ route:
 ",
         folder.display()
     )
+}
+
+/// The settings, and `more` laid over them as a second file is. `SIMULATOR` in `more` stands for its base URL.
+pub fn configured(base_url: &str, folder: &Path, more: &str) -> Config {
+    let files = [("base.yaml", settings(base_url, folder)), ("more.yaml", more.replace("SIMULATOR", base_url))];
+    let paths = files.map(|(name, text)| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    config::load(&paths, std::iter::empty(), SecretsRead::Read).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 /// A captured Alertmanager body.
@@ -86,9 +103,14 @@ pub struct World {
 impl World {
     /// A relay on free ports.
     pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// The same with `more` laid over the settings.
+    pub async fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start(Options::default()).await.unwrap();
-        let relay = start(&settings(&simulator.base_url(), folder.path())).await;
+        let relay = start_with(configured(&simulator.base_url(), folder.path(), more)).await;
         let http = client();
         Self { simulator, relay, folder, http }
     }
@@ -132,15 +154,17 @@ impl World {
 
 /// A relay with these settings.
 pub async fn start(settings: &str) -> Relay {
-    let (config, compiled) = ready(settings);
+    start_with(config::from_text(settings).unwrap_or_else(|problems| panic!("{problems:#?}"))).await
+}
+
+async fn start_with(config: Config) -> Relay {
+    let compiled = compiled(&config);
     let listeners = Listeners::bind(&config).await.unwrap();
     Relay::start(config, compiled, listeners).await.unwrap()
 }
 
-fn ready(settings: &str) -> (Config, Compiled) {
-    let config = config::from_text(settings).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let compiled = compile(&config).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    (config, compiled)
+fn compiled(config: &Config) -> Compiled {
+    compile(config).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 /// The status and the JSON body (null if there is none) of an answer.
@@ -171,48 +195,71 @@ impl Hands {
 pub struct Bench {
     pub simulator: Simulator,
     pub clock: Hands,
-    pub store: Arc<dyn Store>,
-    settings: String,
+    pub store: Arc<Troubled>,
+    config: Config,
     folder: TempDir,
     ingest: Ingest,
     lanes: Vec<Lane>,
+    watch: Watch,
     owner: u32,
 }
 
 impl Bench {
-    /// A bench whose time begins at `begin`; `more` is laid over the settings.
+    /// A bench whose time begins at `begin`.
     pub async fn new(begin: &str, options: impl FnOnce(Hands) -> Options) -> Self {
+        Self::with("", begin, options).await
+    }
+
+    /// The same with `more` laid over the settings.
+    pub async fn with(more: &str, begin: &str, options: impl FnOnce(Hands) -> Options) -> Self {
         let begin: Timestamp = begin.parse().unwrap();
         let clock = Hands(Arc::new(AtomicI64::new(begin.as_millisecond())));
         let simulator = Simulator::start(options(clock.clone())).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let settings = settings(&simulator.base_url(), folder.path());
-        let (store, ingest, lanes) = Self::open(&settings, folder.path(), 0, clock.now()).await;
-        Self { simulator, clock, store, settings, folder, ingest, lanes, owner: 0 }
+        let config = configured(&simulator.base_url(), folder.path(), more);
+        let store = Self::open(&config, folder.path());
+        let ingest = Self::ingest(&config, &store);
+        let Lanes { lanes, watch } = Self::lanes(&config, &store, 0, clock.now()).await;
+        Self { simulator, clock, store, config, folder, ingest, lanes, watch, owner: 0 }
     }
 
-    async fn open(settings: &str, folder: &Path, owner: u32, now: Timestamp) -> (Arc<dyn Store>, Ingest, Vec<Lane>) {
-        let (config, compiled) = ready(settings);
-        let store = sqlite::open(&folder.join("relay.db"), config.store.max_queued).unwrap();
-        let lanes = Lanes::open(&Arc::new(config), &store, &owner.to_string(), now).await.unwrap().lanes;
-        let ingest = Ingest { routes: compiled.routes, renderer: compiled.renderer, store: Arc::clone(&store) };
-        (store, ingest, lanes)
+    fn open(config: &Config, folder: &Path) -> Arc<Troubled> {
+        Troubled::over(sqlite::open(&folder.join("relay.db"), config.store.max_queued).unwrap())
+    }
+
+    fn ingest(config: &Config, store: &Arc<Troubled>) -> Ingest {
+        let Compiled { routes, renderer, .. } = compiled(config);
+        Ingest { routes, renderer, store: Arc::clone(store) as Arc<dyn Store> }
+    }
+
+    async fn lanes(config: &Config, store: &Arc<Troubled>, owner: u32, now: Timestamp) -> Lanes {
+        let store = Arc::clone(store) as Arc<dyn Store>;
+        Lanes::open(&Arc::new(config.clone()), &store, &owner.to_string(), now).await.unwrap()
     }
 
     /// The process ends and starts again, at once; nothing in memory outlives it.
     pub async fn restart(mut self) -> Self {
         self.store.close().await;
-        drop((self.lanes, self.ingest, self.store));
+        drop((self.lanes, self.watch, self.ingest, self.store));
         self.owner += 1;
-        let opened = Self::open(&self.settings, self.folder.path(), self.owner, self.clock.now()).await;
-        (self.store, self.ingest, self.lanes) = opened;
+        self.store = Self::open(&self.config, self.folder.path());
+        self.ingest = Self::ingest(&self.config, &self.store);
+        let Lanes { lanes, watch } = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
+        (self.lanes, self.watch) = (lanes, watch);
         self
+    }
+
+    /// Another owner takes every app over, on the same store; gives the lanes of the one before, who does not know.
+    pub async fn taken_over(&mut self) -> Vec<Lane> {
+        self.owner += 1;
+        let Lanes { lanes, watch } = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
+        self.watch = watch;
+        std::mem::replace(&mut self.lanes, lanes)
     }
 
     /// Accepts a captured body for one receiver.
     pub async fn accept(&self, receiver: &str, body: &[u8]) -> Accepted {
-        let config = config::from_text(&self.settings).unwrap();
-        let sources = dingtalk_relay::sources::Sources::compile(&config.sources).unwrap();
+        let sources = dingtalk_relay::sources::Sources::compile(&self.config.sources).unwrap();
         let source = sources.named("alertmanager").unwrap();
         let event = source.decode(body, self.clock.now()).unwrap();
         let way = Way::Direct(receiver.parse::<Name>().unwrap());
@@ -226,9 +273,7 @@ impl Bench {
             let mut soonest = None;
             let mut moved = false;
             for lane in &mut self.lanes {
-                let channel = Arc::clone(lane.channel());
-                let turn = channel.turn().await;
-                match lane.step(&turn, self.clock.now()).await.unwrap() {
+                match step(lane, self.clock.now()).await.unwrap() {
                     Step::Idle => {}
                     Step::Wait(at) => soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at))),
                     Step::Authorised | Step::Tried(_) | Step::Finished => moved = true,
@@ -241,6 +286,56 @@ impl Bench {
             }
         }
     }
+
+    /// Works for so long, and lets the rest of that time pass too.
+    pub async fn work_for(&mut self, span: Duration) {
+        let until = self.clock.now() + span;
+        self.work(until).await;
+        self.clock.move_to(until);
+    }
+
+    /// One step of one receiver's lane.
+    pub async fn step(&mut self, receiver: &str) -> Result<Step, StoreError> {
+        let now = self.clock.now();
+        step(self.lanes.iter_mut().find(|lane| lane.receiver().as_str() == receiver).unwrap(), now).await
+    }
+
+    /// Reads a path of the admin port.
+    pub async fn look(&self, path: &str) -> Value {
+        let store = Arc::clone(&self.store) as Arc<dyn Store>;
+        let (lanes, apps, clock) = (self.watch.clone(), self.watch.clone(), self.clock.clone());
+        let lanes_clock = clock.clone();
+        let operator = Operator::new(
+            Arc::clone(&store),
+            Box::new(move || lanes.lanes(lanes_clock.now())),
+            Box::new(move || apps.apps(clock.now())),
+            Readiness::new(store),
+        );
+        let router = http::admin::router(Arc::new(operator), &self.config.admin, "127.0.0.1:1".parse().unwrap());
+        let answer = ask(router, "GET", path, &[("host", "localhost")], "").await;
+        assert_eq!(answer.status.as_u16(), 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    /// Every delivery as the API lists it, the first accepted one first.
+    pub async fn deliveries(&self) -> Vec<Value> {
+        let mut list = self.look("/api/v1/deliveries?limit=500").await["deliveries"].as_array().unwrap().clone();
+        list.reverse();
+        list
+    }
+
+    /// How one lane stands, as the API says it.
+    pub async fn lane(&self, receiver: &str) -> Value {
+        let lanes = self.look("/api/v1/lanes").await;
+        lanes["lanes"].as_array().unwrap().iter().find(|lane| lane["receiver"] == receiver).unwrap().clone()
+    }
+}
+
+/// One step of a lane.
+pub async fn step(lane: &mut Lane, now: Timestamp) -> Result<Step, StoreError> {
+    let channel = Arc::clone(lane.channel());
+    let turn = channel.turn().await;
+    lane.step(&turn, now).await
 }
 
 /// The groups of messages, in order.

@@ -206,6 +206,9 @@ impl Hooks {
             }
         };
         let body = body::read(body, live.max_body, &self.patience).await?;
+        if self.readiness.is_stopping() {
+            return Err(ProblemAnswer::unavailable("the relay is shutting down; send it again").and_close());
+        }
         self.keep(&live.ingest, source, way, body).await
     }
 

@@ -78,9 +78,16 @@ struct WireAlert {
     labels: Option<Labels>,
     annotations: Option<Labels>,
     starts_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "if_readable")]
     ends_at: Option<Timestamp>,
     #[serde(rename = "generatorURL")]
     generator_url: Option<String>,
+}
+
+/// The end of an alert is decoration, and senders put odd years into it: what cannot be read is none.
+fn if_readable<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let end = Option::<String>::deserialize(from)?;
+    Ok(end.and_then(|end| end.parse().ok()))
 }
 
 /// The group a body holds, or where and why it holds none.

@@ -25,7 +25,7 @@ pub(super) enum Command {
     /// Write an app's state.
     SaveApp { ownership: Ownership, row: AppRow, asked: Asked<()> },
     /// Forget what is old.
-    Forget { before: Timestamp, limit: usize, asked: Asked<u64> },
+    Forget { events: Vec<i64>, asked: Asked<u64> },
     /// Find out whether there is room again after a write failed for want of it.
     FindRoom { asked: Asked<()> },
 }
@@ -74,7 +74,7 @@ impl Command {
             Self::Claim { ownership, want, now, asked } => asked.keep(claim::claim(work, ownership, want, *now)),
             Self::Finish { ownership, end, now, asked } => asked.keep(finish::finish(work, ownership, end, *now)),
             Self::SaveApp { ownership, row, asked } => asked.keep(finish::save_app(work, ownership, row)),
-            Self::Forget { before, limit, asked } => asked.keep(forget::forget(work, *before, *limit)),
+            Self::Forget { events, asked } => asked.keep(forget::forget(work, events)),
             Self::FindRoom { asked } => asked.keep(find_room(work)),
         }
     }

@@ -134,7 +134,7 @@ pub fn open(path: &Path, max_queued: u64) -> Result<Arc<dyn Store>, OpenError> {
     interrupt_all(&mut work)?;
     let (sqlite, waiting) = (rusqlite::version(), work.open);
     tracing::info!(path = %place.path.display(), "the store is open: SQLite {sqlite}, {waiting} deliveries wait");
-    let readers = Readers::of(place.path.clone());
+    let readers = [Readers::of(place.path.clone()), Readers::of(place.path.clone())];
     Ok(Arc::new(Sqlite::start(work, readers, Some(place)).map_err(|source| OpenError::file(path, source))?))
 }
 
@@ -153,18 +153,27 @@ struct Sqlite {
     inbox: Mutex<Option<mpsc::Sender<Command>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
+    /// For lanes alone: whoever looks at long lists must not make them wait.
+    lane_readers: Arc<Readers>,
     room: Room,
     condition: Arc<Condition>,
 }
 
 impl Sqlite {
-    fn start(work: Work, readers: Arc<Readers>, place: Option<Place>) -> io::Result<Self> {
+    fn start(work: Work, [readers, lane_readers]: [Arc<Readers>; 2], place: Option<Place>) -> io::Result<Self> {
         let (inbox, commands) = mpsc::channel(WAITING);
         let condition = Arc::new(Condition::new());
         let room = work.room.clone();
         let writer = Writer::new(work, commands, Arc::clone(&condition), place);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { inbox: Mutex::new(Some(inbox)), writer: Mutex::new(Some(thread)), readers, room, condition })
+        Ok(Self {
+            inbox: Mutex::new(Some(inbox)),
+            writer: Mutex::new(Some(thread)),
+            readers,
+            lane_readers,
+            room,
+            condition,
+        })
     }
 
     fn inbox(&self) -> Result<mpsc::Sender<Command>, StoreError> {
@@ -238,7 +247,7 @@ impl Store for Sqlite {
 
     async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError> {
         let receiver = receiver.clone();
-        self.readers.read(move |conn| views::due(conn, receiver.as_str())).await
+        self.lane_readers.read(move |conn| views::due(conn, receiver.as_str())).await
     }
 
     async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError> {
@@ -288,7 +297,8 @@ impl Store for Sqlite {
     }
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
-        self.write(|asked| Command::Forget { before, limit, asked }).await
+        let events = self.readers.read(move |conn| forget::old(conn, before, limit)).await?;
+        self.write(|asked| Command::Forget { events, asked }).await
     }
 
     async fn broken(&self) -> String {
@@ -301,6 +311,7 @@ impl Store for Sqlite {
     async fn close(&self) {
         // Readers first: the last connection to go tidies the log away, and only one that writes can.
         self.readers.close().await;
+        self.lane_readers.close().await;
         if let Some(writer) = self.hang_up() {
             let _ended = tokio::task::spawn_blocking(move || writer.join()).await;
         }
@@ -311,6 +322,7 @@ impl Drop for Sqlite {
     /// Waits for the batch that is being written, so that the lock is free when the store is gone.
     fn drop(&mut self) {
         self.readers.leave();
+        self.lane_readers.leave();
         if let Some(writer) = self.hang_up() {
             let _ended = writer.join();
         }

@@ -140,7 +140,7 @@ fn work_with(prepare: impl FnOnce(&mut Work)) -> (tempfile::TempDir, Work) {
 fn store_with(prepare: impl FnOnce(&mut Work)) -> (tempfile::TempDir, Sqlite) {
     let (dir, work) = work_with(prepare);
     let readers = Readers::of(dir.path().join("relay.db"));
-    (dir, Sqlite::start(work, readers, None).unwrap())
+    (dir, Sqlite::start(work, [Arc::clone(&readers), readers], None).unwrap())
 }
 
 fn event_of(bytes: usize) -> NewEvent {

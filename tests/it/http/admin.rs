@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::relay::{Answer, ONE_FIRING, OPERATOR, Relay, ask};
-use crate::http::store::Trouble;
+use crate::troubled::Trouble;
 
 const GUARDED: [&str; 7] =
     ["/", "/style.css", "/deliveries/x", "/api/v1/deliveries", "/api/v1/lanes", "/api/v1/apps", "/nowhere"];
@@ -167,6 +167,7 @@ async fn a_list_is_narrowed_by_what_is_asked_and_refused_by_what_is_not_understo
 #[tokio::test]
 async fn lanes_and_apps_are_told_in_the_shape_of_the_contract() {
     let relay = relay_with(3).await;
+    relay.claim_one().await;
     insta::assert_json_snapshot!("lanes", steady(&relay.look("/api/v1/lanes").await.json()));
     insta::assert_json_snapshot!("apps", steady(&relay.look("/api/v1/apps").await.json()));
 }

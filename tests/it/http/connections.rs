@@ -55,7 +55,7 @@ async fn a_webhook_over_a_real_connection() {
     say(&mut connection, ONE_FIRING).await;
 
     assert_eq!(hear_status(&mut connection).await, "HTTP/1.1 202");
-    assert_eq!(relay.store.stored(), 1);
+    assert_eq!(relay.stored().await, 1);
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn law_2_a_slow_body_is_503_and_a_closed_connection() {
     let heard = hear_all(connection).await;
     assert!(heard.starts_with("HTTP/1.1 503"), "{heard}");
     assert!(heard.contains("retry-after: 10\r\n") && heard.contains("connection: close\r\n"), "{heard}");
-    assert_eq!(relay.store.stored(), 0);
+    assert_eq!(relay.stored().await, 0);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn nothing_is_stored_of_a_body_that_breaks_off() {
     let heard = hear_all(connection).await;
     assert!(!heard.contains("HTTP/1.1 4") && !heard.contains("HTTP/1.1 2"), "{heard}");
     port.stop().await.unwrap();
-    assert_eq!(relay.store.stored(), 0);
+    assert_eq!(relay.stored().await, 0);
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_port_that_stops_finishes_what_is_under_way_and_closes_the_rest() {
     let heard = hear_all(under_way).await;
     assert!(heard.contains("HTTP/1.1 202"), "{heard}");
     stopped.await.unwrap();
-    assert_eq!(relay.store.stored(), 1);
+    assert_eq!(relay.stored().await, 1);
 }
 
 #[tokio::test]
@@ -213,5 +213,5 @@ async fn a_port_that_stops_does_not_wait_for_ever() {
 
     port.stop().await.unwrap();
 
-    assert_eq!(relay.store.stored(), 0);
+    assert_eq!(relay.stored().await, 0);
 }

@@ -12,7 +12,7 @@ use hyper::body::Frame;
 use serde_json::json;
 
 use crate::http::relay::{AUTHORISED, ONE_FIRING, Relay, ask};
-use crate::http::store::Trouble;
+use crate::troubled::Trouble;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -41,7 +41,7 @@ async fn a_twin_is_answered_with_the_first_events_ids() {
     let second = second.json();
     assert_eq!(second["duplicate"], true);
     assert_eq!((&second["event"], &second["deliveries"]), (&first["event"], &first["deliveries"]));
-    assert_eq!(relay.store.stored(), 1);
+    assert_eq!(relay.stored().await, 1);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn what_is_refused_is_told_why_and_nothing_of_it_is_stored() {
         assert_eq!(answer.header("allow"), if *status == 405 { allowed } else { "" }, "{case}");
         assert!(answer.headers.get_all("allow").iter().count() <= 1, "{case}");
     }
-    assert_eq!(relay.store.stored(), 0);
+    assert_eq!(relay.stored().await, 0);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_body_that_is_too_large_is_refused_whether_it_says_so_or_not() {
         assert_eq!(answer.status.as_u16(), 413);
         assert_eq!(answer.json()["detail"], "a body may have 4194304 bytes (http.max_body)");
     }
-    assert_eq!(relay.store.stored(), 0);
+    assert_eq!(relay.stored().await, 0);
 }
 
 #[tokio::test]
@@ -207,10 +207,11 @@ async fn health_is_the_process_and_readiness_is_the_store() {
 }
 
 #[tokio::test]
-async fn what_is_stored_while_the_relay_stops_is_still_accepted() {
+async fn law_2_a_relay_that_stops_asks_the_sender_to_come_again() {
     let relay = Relay::new();
     relay.readiness.stop();
-    assert_eq!(relay.post("/hooks/am", ONE_FIRING).await.status.as_u16(), 202);
+    let answer = relay.post("/hooks/am", ONE_FIRING).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "10"));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! The ports over a [`MemoryStore`]: one app, the receivers `oncall` and `dev`, the source `am` with a bearer token,
-//! a route that sends everything to `oncall`.
+//! The ports over a real store that can be given trouble: one app, the receivers `oncall` and `dev`, the source `am`
+//! with a bearer token, a route that sends everything to `oncall`. Nothing sends here: what arrives stays queued.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,20 +18,24 @@ use dingtalk_relay::http::{self, Limits};
 use dingtalk_relay::ingest::Ingest;
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::health::Backoff;
-use dingtalk_relay::model::name::Name;
+use dingtalk_relay::model::month::Month;
+use dingtalk_relay::model::name::{ChannelKey, Name};
 use dingtalk_relay::model::view::{AppState, BlockView, LaneState, Standing};
 use dingtalk_relay::operator::Operator;
 use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::render::Renderer;
 use dingtalk_relay::routing::Routes;
 use dingtalk_relay::sources::Sources;
+use dingtalk_relay::store::{Claim, Filter, Store, Want, sqlite};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
+use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-use crate::http::store::MemoryStore;
+use crate::troubled::Troubled;
 
 /// What the senders of `am` must show.
 pub(crate) const AUTHORISED: (&str, &str) = ("authorization", "Bearer opensesame");
@@ -42,11 +46,12 @@ pub(crate) const ONE_FIRING: &str = include_str!("../../fixtures/alertmanager/on
 
 /// A relay without lanes: what its ports do, and what they put into the store.
 pub(crate) struct Relay {
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Arc<Troubled>,
     pub(crate) readiness: Readiness,
     pub(crate) config: Config,
     pub(crate) patience: Patience,
     pub(crate) limits: Limits,
+    _folder: TempDir,
 }
 
 /// An answer, read whole.
@@ -66,9 +71,19 @@ pub(crate) struct Port {
 
 impl Relay {
     pub(crate) fn new() -> Self {
-        let store = Arc::new(MemoryStore::default());
+        let folder = tempfile::tempdir().unwrap();
+        let config = config();
+        let store = Troubled::over(sqlite::open(&folder.path().join("relay.db"), config.store.max_queued).unwrap());
         let readiness = Readiness::new(store.clone());
-        Self { store, readiness, config: config(), patience: Patience::default(), limits: Limits::default() }
+        let (patience, limits) = (Patience::default(), Limits::default());
+        Self { store, readiness, config, patience, limits, _folder: folder }
+    }
+
+    /// How many events are stored that bring something to somebody.
+    pub(crate) async fn stored(&self) -> usize {
+        let all = Filter { limit: 500, ..Filter::default() };
+        let page = self.store.inner().deliveries(all).await.unwrap();
+        page.deliveries.into_iter().map(|delivery| delivery.event.0).collect::<BTreeSet<_>>().len()
     }
 
     /// The webhook port's paths.
@@ -105,6 +120,22 @@ impl Relay {
     /// Asks the admin port as somebody at this machine who shows the token.
     pub(crate) async fn look(&self, path: &str) -> Answer {
         ask(self.admin(), "GET", path, &[OPERATOR, ("host", "localhost")], "").await
+    }
+
+    /// Takes what goes next to `oncall`, as its lane would before the call: one unit of the month goes with it.
+    pub(crate) async fn claim_one(&self) {
+        let now = Timestamp::now();
+        let ownership = self.store.own(&name("ops"), "test", Duration::ZERO, now).await.unwrap().unwrap();
+        let want = Want {
+            receiver: name("oncall"),
+            channel: ChannelKey::app_robot(&name("ops"), "ding", "oncall"),
+            organisation: name("main"),
+            month: Month::of(now),
+            calls_per_month: None,
+            hold: false,
+            probe: false,
+        };
+        assert!(matches!(self.store.claim(&ownership, want, now).await, Ok(Claim::Taken(_))));
     }
 
     /// The webhook port on a socket.

@@ -1,0 +1,152 @@
+//! The real store, and trouble on order: what a full disk, a full queue or a slow writer looks like from outside.
+//!
+//! [`Troubled`] hands everything on to the store it wraps and keeps nothing itself, so what these tests see stored is
+//! what a relay would have stored. Only the trouble is made up.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dingtalk_relay::model::delivery::DeliveryRecord;
+use dingtalk_relay::model::month::Month;
+use dingtalk_relay::model::name::{ChannelKey, DeliveryId, Name};
+use dingtalk_relay::store::{
+    Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
+};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+/// How the store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    QueueFull,
+    NoRoom,
+    Unavailable,
+    StaleEpoch,
+    /// It never answers.
+    Hangs,
+    /// It does not take how an attempt ended; everything else works.
+    NoFinish,
+}
+
+/// A store that fails when it is told to.
+pub struct Troubled {
+    inner: Arc<dyn Store>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+impl Troubled {
+    /// The same store, without trouble yet.
+    pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, trouble: Mutex::default() })
+    }
+
+    /// From now on everything fails in this way; `None`: it works again.
+    pub fn fail(&self, how: impl Into<Option<Trouble>>) {
+        *self.trouble.lock().unwrap() = how.into();
+    }
+
+    /// The store itself, whatever the trouble.
+    pub fn inner(&self) -> &Arc<dyn Store> {
+        &self.inner
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        *self.trouble.lock().unwrap()
+    }
+
+    async fn works(&self) -> Result<&dyn Store, StoreError> {
+        match self.trouble() {
+            None | Some(Trouble::NoFinish) => Ok(self.inner.as_ref()),
+            Some(Trouble::QueueFull) => Err(StoreError::QueueFull),
+            Some(Trouble::NoRoom) => Err(StoreError::NoRoom),
+            Some(Trouble::Unavailable) => Err(StoreError::Unavailable("/srv/planted/relay.db is locked".into())),
+            Some(Trouble::StaleEpoch) => Err(StoreError::StaleEpoch),
+            Some(Trouble::Hangs) => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Troubled {
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.works().await?.ready().await
+    }
+
+    async fn accept(&self, new: NewEvent, now: Timestamp) -> Result<Accepted, StoreError> {
+        self.works().await?.accept(new, now).await
+    }
+
+    fn arrivals(&self, receiver: &Name) -> Arc<Notify> {
+        self.inner.arrivals(receiver)
+    }
+
+    async fn own(
+        &self,
+        app: &Name,
+        owner: &str,
+        until: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Ownership>, StoreError> {
+        self.works().await?.own(app, owner, until, now).await
+    }
+
+    async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError> {
+        self.works().await?.due(receiver).await
+    }
+
+    async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError> {
+        self.works().await?.claim(ownership, want, now).await
+    }
+
+    async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError> {
+        if self.trouble() == Some(Trouble::NoFinish) {
+            return Err(StoreError::Unavailable("the end of an attempt cannot be written".into()));
+        }
+        self.works().await?.finish(ownership, finish, now).await
+    }
+
+    async fn save_app(&self, ownership: &Ownership, row: AppRow, now: Timestamp) -> Result<(), StoreError> {
+        self.works().await?.save_app(ownership, row, now).await
+    }
+
+    async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {
+        self.works().await?.apps().await
+    }
+
+    async fn channels(&self) -> Result<Vec<ChannelRow>, StoreError> {
+        self.works().await?.channels().await
+    }
+
+    async fn attempts_since(&self, channel: &ChannelKey, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+        self.works().await?.attempts_since(channel, since).await
+    }
+
+    async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError> {
+        self.works().await?.calls(organisation, month).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
+        self.works().await?.lanes().await
+    }
+
+    async fn deliveries(&self, filter: Filter) -> Result<Page, StoreError> {
+        self.works().await?.deliveries(filter).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
+        self.works().await?.delivery(id).await
+    }
+
+    async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        self.works().await?.forget(before, limit).await
+    }
+
+    async fn broken(&self) -> String {
+        self.inner.broken().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
