@@ -17,6 +17,8 @@
 //! dispatch         lane: token → permit → claim → compose → send → finish
 //! dingtalk         token, call, verdict (one table) → Outcome
 //! store.finish     attempt + next state, one transaction
+//!      │
+//! receipts         who has read it, where a receiver wants to know
 //! ```
 //!
 //! The rooms below stand in this order, so whoever reads them from top to bottom walks this way. [`http`] is where
@@ -33,6 +35,7 @@
 //! - [`ingest`] knows everything up to the 202 and nothing of sending.
 //! - [`gate`] decides whether a call may be made, and knows nothing of deliveries.
 //! - [`dispatch`] sends, and knows nothing of webhooks.
+//! - [`receipts`] asks who has read what was sent, after the sends and seldom, and knows nothing of lanes.
 //! - [`operator`] is what a human may see and do; [`http`] only says it in HTTP.
 //! - [`simulator`] is a DingTalk. It shares no code with [`dingtalk`]: a mistake must not agree with itself.
 //! - [`app`] alone wires, and [`cli`] alone knows arguments and exit codes.
@@ -80,6 +83,8 @@ pub mod ingest;
 pub mod gate;
 
 pub mod dispatch;
+
+pub mod receipts;
 
 pub mod janitor;
 

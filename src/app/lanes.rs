@@ -1,4 +1,4 @@
-//! The gates of all apps and the lanes of all receivers, as a configuration wants them.
+//! The gates and receipts of all apps and the lanes of all receivers, as a configuration wants them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +13,15 @@ use crate::gate::channel::Channel;
 use crate::gate::{Gate, view};
 use crate::model::name::{ChannelKey, Name};
 use crate::model::view::{AppState, LaneState};
+use crate::receipts::Receipts;
 use crate::store::Store;
 
-/// Every lane, and what to look at to see how they stand.
+/// Every lane, the receipts of every app, and what to look at to see how they stand.
 pub struct Lanes {
     /// One for each receiver.
     pub lanes: Vec<Lane>,
+    /// One for each app.
+    pub receipts: Vec<Receipts>,
     /// How they stand.
     pub watch: Watch,
 }
@@ -50,6 +53,8 @@ impl Lanes {
             gate.ownership(now).await?;
             watch.gates.insert(name.clone(), Arc::new(gate));
         }
+        let gates = watch.gates.values();
+        let receipts = gates.map(|gate| Receipts::new(config, Arc::clone(gate), Arc::clone(store))).collect();
         let mut lanes = Vec::new();
         for (name, receiver) in &config.receivers {
             let gate = &watch.gates[&receiver.app];
@@ -59,7 +64,7 @@ impl Lanes {
             let (gate, channel) = (Arc::clone(gate), Arc::clone(channel));
             lanes.push(Lane::new(name.clone(), receiver, config.retry.clone(), gate, channel, Arc::clone(store)));
         }
-        Ok(Self { lanes, watch })
+        Ok(Self { lanes, receipts, watch })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A running relay: both ports, the lanes, the janitor.
+//! A running relay: both ports, the lanes, the receipts, the janitor.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::ingest::Ingest;
 use crate::janitor;
 use crate::operator::Operator;
 use crate::operator::readiness::Readiness;
+use crate::receipts;
 use crate::store::{Store, sqlite};
 use crate::telemetry::metrics;
 
@@ -70,7 +71,7 @@ impl Relay {
         let now = Timestamp::now();
         let store = sqlite::open(&config.store.path, config.store.max_queued)?;
         let owner = uuid::Uuid::now_v7().to_string();
-        let Lanes { lanes, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
+        let Lanes { lanes, receipts, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
         let readiness = Readiness::new(Arc::clone(&store));
         let (hooks, admin) = (listeners.hooks.local_addr()?, listeners.admin.local_addr()?);
         let mut relay = Self {
@@ -85,6 +86,9 @@ impl Relay {
         };
         for lane in lanes {
             relay.loops.spawn(run::run(lane, Arc::clone(&store), relay.stop_loops.subscribe()));
+        }
+        for receipts in receipts {
+            relay.loops.spawn(receipts::run::run(receipts, relay.stop_loops.subscribe()));
         }
         relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop_loops.subscribe()));
         relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::config::reference::References;
-use crate::config::scalar::{Scalar, base_url, number, one_of, positive_u32, text, wait};
+use crate::config::scalar::{Scalar, base_url, number, one_of, positive, positive_u32, text, wait};
 use crate::config::section::{Reading, Section};
 use crate::config::{App, Organisation};
 use crate::model::name::Name;
@@ -23,8 +23,11 @@ pub(crate) fn organisations(
 }
 
 fn organisation(section: &Section<'_>) -> Option<Organisation> {
-    let calls = section.required("calls_per_month", number)?;
-    Some(Organisation { calls_per_month: (calls > 0).then_some(calls) })
+    let calls = section.required("calls_per_month", number);
+    // Not 0: beside `calls_per_month: 0`, which is no quota, nobody could tell whether it meant all or none.
+    let receipt_calls = section.required("receipt_calls_per_month", positive);
+    let calls = calls?;
+    Some(Organisation { calls_per_month: (calls > 0).then_some(calls), receipt_calls_per_month: receipt_calls? })
 }
 
 /// `apps`.

@@ -215,7 +215,7 @@ mod tests {
             places.insert(place);
         }
         let expected = "|admin|defaults|http|http.dingtalk_path|one app|one app.limits|one organisation|one receiver\
-            |one receiver.limits|one receiver.limits.cooldown|one source|one source.auth|one source.auth.basic\
+            |one receiver.limits|one receiver.limits.cooldown|one receiver.receipts|one source|one source.auth|one source.auth.basic\
             |one source.auth.header|one source.severity|retry|route|store";
         assert_eq!(places.into_iter().collect::<Vec<_>>().join("|"), expected);
     }

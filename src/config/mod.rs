@@ -176,6 +176,8 @@ pub struct Store {
 pub struct Organisation {
     /// Calls a month of the whole organisation; `None`: no quota (0 in the file).
     pub calls_per_month: Option<u64>,
+    /// How many of them may ask who has read a message.
+    pub receipt_calls_per_month: u64,
 }
 
 /// One app.
@@ -220,6 +222,17 @@ pub struct Receiver {
     pub cooldown: Backoff,
     /// What becomes of a delivery when nobody knows whether it arrived.
     pub on_unknown_outcome: OnUnknownOutcome,
+    /// Whether and when DingTalk is asked who has read a message.
+    pub receipts: Receipts,
+}
+
+/// Whether and when DingTalk is asked who has read a message.
+#[derive(Debug, Clone)]
+pub struct Receipts {
+    /// Whether it is asked at all.
+    pub enabled: bool,
+    /// How long after the send: at least one wait, ascending.
+    pub ask_after: Vec<Duration>,
 }
 
 /// What becomes of a delivery when nobody knows whether it arrived.

@@ -5,15 +5,19 @@
 //! and not an endless walk.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::problem::inside;
 use crate::config::reference::References;
-use crate::config::scalar::{one_of, positive_u32, text, time_zone, wait};
+use crate::config::scalar::{Scalar, flag, one_of, positive_u32, text, time_zone, wait};
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Map, Node};
-use crate::config::{App, OnUnknownOutcome, Receiver};
+use crate::config::{App, OnUnknownOutcome, Receipts, Receiver};
 use crate::model::health::Backoff;
 use crate::model::name::Name;
+
+/// The latest that DingTalk is asked who has read a message: it forgets after a day, and the asking may have to wait.
+const LAST_ASK: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// `receivers`.
 pub(crate) fn receivers(
@@ -80,6 +84,7 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
     });
     let outcomes = [("resend", OnUnknownOutcome::Resend), ("hold", OnUnknownOutcome::Hold)];
     let on_unknown_outcome = section.required("on_unknown_outcome", one_of(&outcomes));
+    let receipts = section.section("receipts", receipts);
     let app = app?;
     Some(Receiver {
         display_name,
@@ -92,7 +97,27 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
         messages_per_minute: limits.0?,
         cooldown: limits.1?,
         on_unknown_outcome: on_unknown_outcome?,
+        receipts: receipts?,
     })
+}
+
+fn receipts(section: &Section<'_>) -> Option<Receipts> {
+    let enabled = section.required("enabled", flag);
+    let ask_after = section.list("ask_after", ask_after);
+    if ask_after.as_ref().is_some_and(Vec::is_empty) {
+        section.note("ask_after", "must hold at least one wait");
+    }
+    if ask_after.as_ref().is_some_and(|waits| waits.windows(2).any(|pair| pair[0] >= pair[1])) {
+        section.note("ask_after", "must ascend: each wait is counted from the send");
+    }
+    Some(Receipts { enabled: enabled?, ask_after: ask_after? })
+}
+
+fn ask_after(text: &str) -> Scalar<Duration> {
+    match wait(text)? {
+        wait if wait > LAST_ASK => Err("must not be longer than 23h: DingTalk forgets after a day".to_owned()),
+        wait => Ok(wait),
+    }
 }
 
 fn cooldown(section: &Section<'_>) -> Option<Backoff> {

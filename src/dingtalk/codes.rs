@@ -72,6 +72,7 @@ impl Explanation {
         match self.scope {
             Scope::Message => "message",
             Scope::Channel => "channel",
+            Scope::Api => "api",
             Scope::App => "app",
             Scope::Month => "month",
         }

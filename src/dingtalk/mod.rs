@@ -1,8 +1,8 @@
 //! The other side of the wire: the only module that knows DingTalk.
 //!
 //! A lane first has [`Client::authorise`] see to a token (that may wait), then takes its permit, claims, and calls
-//! [`Client::send`] (law 3). One send is one attempt, whatever it takes: a rejected token is replaced and the call
-//! repeated once inside. Files: `wire` (bodies and answers), `transport` (one HTTP call), `token` (the access token),
+//! [`Client::send`] (law 3); receipts call [`Client::query`] in the same way. One send is one attempt, whatever it
+//! takes: a rejected token is replaced and the call repeated once inside. Files: `wire` (bodies and answers), `transport` (one HTTP call), `token` (the access token),
 //! `codes` (what every code means, as data) and `verdict` (what follows from an answer, law 7).
 //!
 //! This room keeps no rate, no state and no count; it knows neither deliveries nor the store. Nothing it returns
@@ -17,16 +17,20 @@ mod wire;
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::dingtalk::token::{Token, Tokens};
 use crate::dingtalk::transport::Transport;
 use crate::dingtalk::verdict::Rejection;
-use crate::dingtalk::wire::{Api, SendRequest};
-use crate::model::message::{Answer, Composed, Target};
+use crate::dingtalk::wire::{Api, Exchange, QueryRequest, SendRequest};
+use crate::model::message::{Answer, Composed, Readers, Target};
 use crate::model::name::Name;
 use crate::model::outcome::Verdict;
+
+/// The most readers one answer lists.
+const PAGE: u32 = 200;
 
 /// One app's way to DingTalk: its credentials, its access token, its calls. Shared by all lanes of the app.
 pub struct Client {
@@ -81,36 +85,60 @@ impl Client {
             msg_param: &message.msg_param,
             cool_app_code: to.cool_app_code.as_deref(),
         };
-        let result = self.admit(&request, started, now).await;
+        let result = self.call(Api::Send, &request, verdict::of_send, started, now).await;
         Answer { result, took: started.elapsed() }
     }
 
-    async fn admit(&self, request: &SendRequest<'_>, started: Instant, now: Timestamp) -> Result<String, Verdict> {
+    /// Asks for one page of those who have read a message that went `to` a group: the first page, or the one behind
+    /// `next_token`. A rejected token is treated as in a send, and the whole call has the app's timeout too.
+    ///
+    /// # Errors
+    /// The verdict, which never concerns a channel. Of scope message: DingTalk has no data of this message yet, or
+    /// will not tell. Of scope API: queries of this app cannot be made now. Of scope app or month: sends share the
+    /// trouble.
+    pub async fn query(
+        &self,
+        to: &Target,
+        process_query_key: &str,
+        next_token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Readers, Verdict> {
+        let request = QueryRequest {
+            robot_code: &to.robot_code,
+            open_conversation_id: &to.open_conversation_id,
+            process_query_key,
+            max_results: PAGE,
+            next_token,
+        };
+        self.call(Api::Query, &request, verdict::of_query, Instant::now(), now).await
+    }
+
+    /// One call with the token in hand, repeated once with a fresh one if DingTalk rejects that.
+    async fn call<T>(
+        &self,
+        api: Api,
+        request: &impl Serialize,
+        judge: fn(&Exchange) -> Result<T, Rejection>,
+        started: Instant,
+        now: Timestamp,
+    ) -> Result<T, Verdict> {
+        let try_once = async |token: &Token| {
+            let left = self.transport.timeout().saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(verdict::too_late(api));
+            }
+            judge(&self.transport.post(api, Some(token.header()), request, left, now).await)
+        };
         let token = self.tokens.in_hand(&self.transport, now).await?;
-        match self.try_once(&token, request, started, now).await {
-            Ok(key) => return Ok(key),
+        match try_once(&token).await {
+            Ok(answer) => return Ok(answer),
             Err(Rejection { verdict, token_rejected: false }) => return Err(verdict),
             Err(_) => self.tokens.give_up(&token).await,
         }
         // The rejected call was made, and whether DingTalk counts such a call is not known: so it counts.
         let counted = |verdict| Verdict { uncounted: false, ..verdict };
         let fresh = self.tokens.in_hand(&self.transport, now).await.map_err(counted)?;
-        self.try_once(&fresh, request, started, now).await.map_err(|rejection| rejection.verdict)
-    }
-
-    async fn try_once(
-        &self,
-        token: &Token,
-        request: &SendRequest<'_>,
-        started: Instant,
-        now: Timestamp,
-    ) -> Result<String, Rejection> {
-        let left = self.transport.timeout().saturating_sub(started.elapsed());
-        if left.is_zero() {
-            return Err(verdict::too_late());
-        }
-        let exchange = self.transport.post(Api::Send, Some(token.header()), request, left, now).await;
-        verdict::of_send(&exchange)
+        try_once(&fresh).await.map_err(|rejection| rejection.verdict)
     }
 }
 

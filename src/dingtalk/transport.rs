@@ -81,7 +81,7 @@ impl Transport {
         within: Duration,
         now: Timestamp,
     ) -> Exchange {
-        let body = serde_json::to_vec(body).expect("request bodies hold nothing but strings");
+        let body = serde_json::to_vec(body).expect("request bodies hold nothing but strings and numbers");
         let mut request = self
             .http
             .post(self.url(api))

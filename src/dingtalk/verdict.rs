@@ -1,6 +1,7 @@
 //! The one place where DingTalk's answers are judged (law 7): from what happened to a call to what follows.
 //!
-//! Success is a 2xx with a non-empty `processQueryKey` (a token call: with a token), nothing else. Anything else
+//! Success is a 2xx with a non-empty `processQueryKey` (a token call: with a token; a query: with a `sendStatus`),
+//! nothing else. Anything else
 //! becomes a [`Verdict`] by a row of the table in `codes`: by DingTalk's code where it is known, by its
 //! `Forbidden.AccessDenied.` suffix, by our word for what happened on the way, and at last by the HTTP status. Only
 //! codes decide, never DingTalk's messages: their language depends on the region.
@@ -9,10 +10,15 @@
 //! alert after another die if it concerned the channel in truth, as `blocked` one bad message would shut a channel
 //! again and again. So it is tried by the schedule, other messages pass, and only what fails to the end is dead. An
 //! unknown 401, 403 or 404, and any unknown 4xx of a token call, concerns a setting and blocks the app: nothing dies.
+//!
+//! A query may not harm a send. What it draws concerns its message or the queries of its app, and never a channel;
+//! only what sends surely share is the app's: its credentials, the banned or unlisted address, the month. DingTalk
+//! counts calls a second for each API by itself, so a query that was too fast says nothing of sends.
 
 use std::time::Duration;
 
 use crate::config::secret::SecretError;
+use crate::dingtalk::Readers;
 use crate::dingtalk::codes::{self, Class, Explanation};
 use crate::dingtalk::wire::{Api, Body, Exchange, Reply, Step};
 use crate::model::outcome::{Outcome, Scope, Verdict};
@@ -32,7 +38,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) lifetime: Duration,
 }
 
-/// Why a message was not admitted.
+/// Why a call came to nothing: a message was not admitted, a query not answered.
 pub(crate) struct Rejection {
     /// What follows, if this is the end of it.
     pub(crate) verdict: Verdict,
@@ -44,11 +50,24 @@ pub(crate) struct Rejection {
 pub(crate) fn of_send(exchange: &Exchange) -> Result<String, Rejection> {
     match success(exchange).and_then(|body| body.text("processQueryKey")) {
         Some(key) => Ok(key.to_owned()),
-        None => {
-            let finding = find(Api::Send, exchange);
-            Err(Rejection { token_rejected: finding.row.class == Class::Token, verdict: finding.verdict(Api::Send) })
-        }
+        None => Err(rejection(Api::Send, exchange)),
     }
+}
+
+/// Judges a query: a page of readers, or why there is none.
+pub(crate) fn of_query(exchange: &Exchange) -> Result<Readers, Rejection> {
+    success(exchange).and_then(readers).ok_or_else(|| rejection(Api::Query, exchange))
+}
+
+fn readers(body: &Body) -> Option<Readers> {
+    let send_status = body.plain_text("sendStatus")?.to_owned();
+    let next = body.text("nextToken").filter(|_| !body.says_no("hasMore")).map(str::to_owned);
+    Some(Readers { send_status, user_ids: body.texts("readUserIds"), next })
+}
+
+fn rejection(api: Api, exchange: &Exchange) -> Rejection {
+    let finding = find(api, exchange);
+    Rejection { token_rejected: finding.row.class == Class::Token, verdict: finding.verdict(api) }
 }
 
 /// Judges a call for an access token.
@@ -67,11 +86,11 @@ pub(crate) fn of_unusable_token() -> Verdict {
     Finding::word("no_token", Some(200)).verdict(Api::Token)
 }
 
-/// The attempt's time went by before the call could be made again: nothing has arrived.
-pub(crate) fn too_late() -> Rejection {
+/// The time of a call went by before it could be made again: nothing has arrived.
+pub(crate) fn too_late(api: Api) -> Rejection {
     let finding = Finding { reached: false, ..Finding::word("timeout", None) };
     // The call whose token was rejected was made, and may count.
-    Rejection { verdict: Verdict { uncounted: false, ..finding.verdict(Api::Send) }, token_rejected: false }
+    Rejection { verdict: Verdict { uncounted: false, ..finding.verdict(api) }, token_rejected: false }
 }
 
 /// A secret that cannot be read: no call was made.
@@ -170,6 +189,7 @@ fn word_for(api: Api, reply: &Reply) -> String {
             (Some(404), _) => "errcode_404",
             (_, Api::Token) => "no_token",
             (_, Api::Send) => "no_key",
+            (_, Api::Query) => "no_status",
         },
         (401 | 403, _) => return format!("http_{}", reply.http_status),
         (400..=499, _) if api == Api::Token => "http_401",
@@ -197,18 +217,13 @@ impl Finding<'_> {
         let outcome = match (self.row.class, api) {
             (Class::Throttled, _) => Outcome::Throttled,
             (Class::Unavailable, _) => Outcome::Unavailable,
-            (Class::Refused, Api::Send) => Outcome::Refused,
+            (Class::Refused, Api::Send | Api::Query) => Outcome::Refused,
             (Class::Refused, Api::Token) | (Class::Blocked | Class::Token, _) => Outcome::Blocked,
         };
-        // A token call is the app's, whatever it trips over.
         let label = codes::explain(&self.code).map_or("other", |row| row.code);
-        let scope = match (api, self.row.scope) {
-            (Api::Token, Scope::Message | Scope::Channel) => Scope::App,
-            (_, scope) => scope,
-        };
         Verdict {
             outcome,
-            scope,
+            scope: self.scope(api),
             http_status: self.http_status,
             may_have_arrived: api == Api::Send && outcome == Outcome::Unavailable && self.may_have_arrived(),
             uncounted: api == Api::Token || outcome == Outcome::Throttled || !self.reached,
@@ -217,6 +232,32 @@ impl Finding<'_> {
             label,
             code: self.code,
         }
+    }
+
+    fn scope(&self, api: Api) -> Scope {
+        match (api, self.row.scope) {
+            // A token call is the app's, whatever it trips over.
+            (Api::Token, Scope::Message | Scope::Channel) => Scope::App,
+            (Api::Query, scope) => self.scope_of_query(scope),
+            (_, scope) => scope,
+        }
+    }
+
+    fn scope_of_query(&self, of_code: Scope) -> Scope {
+        match (self.row.class, of_code) {
+            (_, Scope::Month) => Scope::Month,
+            (_, Scope::App) if self.is_shared() => Scope::App,
+            (Class::Throttled, _) | (_, Scope::App | Scope::Api) => Scope::Api,
+            // What is known of queries alone is about the message; a failure on the way is not.
+            (Class::Unavailable, _) if self.row.api != Api::Query.as_str() => Scope::Api,
+            (_, Scope::Message | Scope::Channel) => Scope::Message,
+        }
+    }
+
+    /// Whether what a query drew stops sends too: the credentials, or the address the calls come from.
+    fn is_shared(&self) -> bool {
+        let address = ["Forbidden.AccessDenied.IpNotInWhiteList", "html", "punish"];
+        self.row.class == Class::Token || address.contains(&self.row.code)
     }
 
     /// A 4xx was turned away before it could be shown, but for the one that says it does not know.
@@ -244,7 +285,7 @@ mod tests {
         let bodies = ["", "{}", "<p>", r#"{"errcode":404}"#, r#"{"status":1111}"#, r#"{"code":"brand.new"}"#];
         let bodies = bodies.map(|body| (body, true)).into_iter().chain([("{", false)]);
         for ((body, whole), http_status) in bodies.flat_map(|body| (100..1000).map(move |status| (body, status))) {
-            for api in [Api::Token, Api::Send] {
+            for api in [Api::Token, Api::Send, Api::Query] {
                 let body = Body::read("application/json", body.as_bytes(), whole);
                 let exchange = Exchange::Answered(Reply { http_status, retry_after: None, body });
                 let verdict = find(api, &exchange).verdict(api);

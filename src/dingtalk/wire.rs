@@ -22,6 +22,10 @@ pub(crate) enum Api {
     ///
     /// <https://open.dingtalk.com/document/orgapp/the-robot-sends-a-group-message>
     Send,
+    /// Asking who has read a message.
+    ///
+    /// <https://help.dingtalk.io/open/development/chatbot-queries-the-read-status-of-a-message>
+    Query,
 }
 
 impl Api {
@@ -30,6 +34,7 @@ impl Api {
         match self {
             Self::Token => "token",
             Self::Send => "send",
+            Self::Query => "query",
         }
     }
 
@@ -38,6 +43,7 @@ impl Api {
         match self {
             Self::Token => "/v1.0/oauth2/accessToken",
             Self::Send => "/v1.0/robot/groupMessages/send",
+            Self::Query => "/v1.0/robot/groupMessages/query",
         }
     }
 }
@@ -61,6 +67,18 @@ pub(crate) struct SendRequest<'a> {
     pub(crate) msg_param: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cool_app_code: Option<&'a str>,
+}
+
+/// The body of a query. Without a `nextToken` it asks for the first page.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueryRequest<'a> {
+    pub(crate) robot_code: &'a str,
+    pub(crate) open_conversation_id: &'a str,
+    pub(crate) process_query_key: &'a str,
+    pub(crate) max_results: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_token: Option<&'a str>,
 }
 
 /// What happened to one call.
@@ -147,9 +165,25 @@ impl Body {
         value.as_i64().or_else(|| value.as_str()?.parse().ok())
     }
 
+    /// A text that may be shown as it is.
+    pub(crate) fn plain_text(&self, name: &str) -> Option<&str> {
+        self.text(name).filter(|text| is_plain(text))
+    }
+
+    /// Whether a flag is there and down.
+    pub(crate) fn says_no(&self, name: &str) -> bool {
+        self.field(name).and_then(Value::as_bool) == Some(false)
+    }
+
+    /// The texts of a list; empty if there is none.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.field(name).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The error code, if it is one that can be shown: letters, digits, `.`, `_`, `-`, at most 80 of them.
     pub(crate) fn code(&self) -> Option<&str> {
-        self.text("code").filter(|code| is_plain(code))
+        self.plain_text("code")
     }
 
     /// Whether this is the notice of an address ban: `{"status":1111,"punish":"deny"}`.
@@ -167,7 +201,7 @@ impl Body {
 
     /// What DingTalk's support asks for.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.text("requestid").filter(|id| is_plain(id))
+        self.plain_text("requestid")
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Lane {
     receiver: Name,
     target: Target,
     hold: bool,
+    /// How long after a send DingTalk is asked first who has read it.
+    ask_receipts_after: Option<Duration>,
     retry: Retry,
     gate: Arc<Gate>,
     channel: Arc<Channel>,
@@ -74,7 +76,9 @@ impl Lane {
             cool_app_code: settings.cool_app_code.clone(),
         };
         let hold = settings.on_unknown_outcome == OnUnknownOutcome::Hold;
-        Self { receiver, target, hold, retry, gate, channel, store, unfinished: None }
+        let ask_receipts_after =
+            settings.receipts.enabled.then(|| settings.receipts.ask_after.first().copied()).flatten();
+        Self { receiver, target, hold, ask_receipts_after, retry, gate, channel, store, unfinished: None }
     }
 
     /// The receiver it serves.
@@ -176,7 +180,9 @@ impl Lane {
         let next: Vec<_> =
             claimed.deliveries.iter().map(|d| (d.id.clone(), next(verdict, d.failures, given))).collect();
         self.tell(&claimed, verdict, outcome, &next, now);
-        self.unfinished = Some((own, end(&claimed, composed, answer, outcome, next, changes), now));
+        let ask_receipts_at = self.ask_receipts_after.map(|wait| later(now, wait));
+        let finish = Finish { ask_receipts_at, ..end(&claimed, composed, answer, outcome, next, changes) };
+        self.unfinished = Some((own, finish, now));
         self.finish().await?;
         Ok(Step::Tried(outcome))
     }
@@ -260,6 +266,7 @@ fn end(
         hint: verdict.as_ref().map(|verdict| verdict.hint.clone()),
         code: verdict.map(|verdict| verdict.code),
         process_query_key,
+        ask_receipts_at: None,
         next,
         app: changes.app,
         channel: changes.channel,

@@ -93,6 +93,14 @@ impl Limiter {
         Ok(())
     }
 
+    /// One start at `now` of something that can wait: only while less than half of the window is taken, so that what
+    /// cannot wait finds room. Or when to ask again.
+    pub fn take_if_half_is_free(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        let begins = (self.shown + self.passed(now)).saturating_sub(self.window);
+        let taken = self.started.iter().filter(|start| **start >= begins).count();
+        if taken * 2 >= self.n.get() as usize { Err(later(now, self.window)) } else { self.take(now) }
+    }
+
     /// Takes every known start from the bucket. One that the bucket would refuse (the rate was higher then) is taken
     /// as soon as it would not: it stays owed.
     fn replay(&self) {
@@ -212,6 +220,16 @@ mod tests {
         }
         let until = limiter.take(at(0)).unwrap_err();
         assert_eq!(until.duration_since(at(0)).as_millis(), 4375);
+    }
+
+    #[test]
+    fn what_can_wait_leaves_half_of_the_window_to_what_cannot() {
+        let mut limiter = Limiter::new(rate(20), WINDOW, (0..9).map(|n| at(n * 7_000)), at(69_000));
+        assert_eq!(limiter.take_if_half_is_free(at(69_000)), Ok(()), "nine of twenty were taken");
+        assert_eq!(limiter.take_if_half_is_free(at(69_000)), Err(at(139_000)));
+        assert_eq!(limiter.take(at(69_000)), Ok(()));
+        let mut slowest = Limiter::new(rate(1), WINDOW, [], at(0));
+        assert_eq!(slowest.take_if_half_is_free(at(0)), Ok(()), "half of one is more than none");
     }
 
     #[test]

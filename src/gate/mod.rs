@@ -2,12 +2,14 @@
 //!
 //! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
 //! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
-//! call it tells the gate what came of it: [`Gate::observe`] moves the two state machines and says what to store. The
-//! gate makes no call itself, and it knows nothing of deliveries.
+//! call it tells the gate what came of it: [`Gate::observe`] moves the two state machines and says what to store. Calls
+//! that are no sends have a way of their own, in [`query`]. The gate makes no call itself, and it knows nothing of
+//! deliveries.
 
 pub mod channel;
 pub mod limiter;
 mod line;
+pub mod query;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use crate::dingtalk::Client;
 use crate::gate::channel::{Beginning, Channel};
 use crate::gate::limiter::Limiter;
 use crate::gate::line::Line;
+use crate::gate::query::Pause;
 use crate::model::health::{Backoff, Cause, Go, Happening, Health, later};
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::name::{ChannelKey, Name};
@@ -66,6 +69,7 @@ struct Inner {
     line: Line,
     limiter: Limiter,
     ownership: Option<Ownership>,
+    queries: Pause,
 }
 
 /// The leave to make a call now. While it lives, no other lane probes the app.
@@ -128,6 +132,7 @@ impl Gate {
             line: Line::default(),
             limiter,
             ownership: None,
+            queries: Pause::default(),
         };
         Ok(Self {
             app: app.clone(),
@@ -261,8 +266,7 @@ impl Gate {
                 Changes { app, channel: self.channel_after(channel, throttled, now) }
             }
             (Outcome::Throttled, _) => {
-                let cooldown = verdict.retry_after.map_or(APP_COOLDOWN, |first| Backoff { first, ..APP_COOLDOWN });
-                Changes { app: self.app_after(throttled(cooldown, jitter, verdict), now), channel: None }
+                Changes { app: self.app_after(app_throttled(jitter, verdict), now), channel: None }
             }
             // DingTalk lives and has something against this call, whatever it is.
             (Outcome::Unavailable, _) if verdict.is_turned_away() => {
@@ -345,6 +349,11 @@ fn share(channels: &mut BTreeMap<ChannelKey, Arc<Channel>>, key: ChannelKey, fro
 
 fn throttled(cooldown: Backoff, jitter: f64, verdict: &Verdict) -> Happening {
     Happening::Throttled { cooldown, jitter, at_least: verdict.retry_after }
+}
+
+fn app_throttled(jitter: f64, verdict: &Verdict) -> Happening {
+    let cooldown = verdict.retry_after.map_or(APP_COOLDOWN, |first| Backoff { first, ..APP_COOLDOWN });
+    throttled(cooldown, jitter, verdict)
 }
 
 fn blocked(verdict: &Verdict, cause: Cause) -> Happening {

@@ -104,3 +104,30 @@ pub struct Answer {
     /// From the call to its answer, a repeat with a fresh token included.
     pub took: Duration,
 }
+
+/// How long after a send DingTalk says who has read the message; then it has forgotten. For groups this is inferred
+/// and not documented; asking a little too long costs calls and harms nothing.
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One page of those who have read a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readers {
+    /// How the message stands, in DingTalk's word: `SUCCESS`, `PROCESSING` or `RECALLED`.
+    pub send_status: String,
+    /// The user ids of this page, at most 200.
+    pub user_ids: Vec<String>,
+    /// What to ask with for the next page, if there is one.
+    pub next: Option<String>,
+}
+
+impl Readers {
+    /// Whether DingTalk is not done with the message: it does not know all of its readers.
+    pub fn is_processing(&self) -> bool {
+        self.send_status == "PROCESSING"
+    }
+
+    /// Whether the message was taken back: nobody will read it any more.
+    pub fn is_recalled(&self) -> bool {
+        self.send_status == "RECALLED"
+    }
+}

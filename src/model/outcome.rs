@@ -47,6 +47,8 @@ pub enum Scope {
     Message,
     /// This robot in this group.
     Channel,
+    /// Every call of this API by the app, and no other: nobody who sends has to know.
+    Api,
     /// Every call of the app.
     App,
     /// Every call of the organisation until the month turns.

@@ -5,6 +5,7 @@
 //! claim and a finish carry an [`Ownership`], and fail when its epoch is gone. The store gives `seq` and keeps the
 //! ownership clock; every other time is an argument. It knows nothing of HTTP, of DingTalk or of the configuration.
 
+pub mod receipts;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::model::message::Composed;
 use crate::model::month::Month;
 use crate::model::name::{AttemptId, ChannelKey, DeliveryId, EventId, MessageId, Name};
 use crate::model::outcome::Outcome;
+use crate::store::receipts::{Learned, Purse, Question};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +155,9 @@ pub struct Finish {
     pub hint: Option<String>,
     /// DingTalk's receipt of admission, when sent.
     pub process_query_key: Option<String>,
+    /// When DingTalk is to be asked first who has read it; `None`: never. Counts only where there is a receipt of
+    /// admission.
+    pub ask_receipts_at: Option<Timestamp>,
     /// Whether DingTalk did not count the call: the unit of the month is given back.
     pub uncounted: bool,
     /// What becomes of each delivery.
@@ -284,6 +289,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes the state of an app that changed without an attempt (the token was refused).
     async fn save_app(&self, ownership: &Ownership, row: AppRow, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The message of an app whose readers are to be asked for next, maybe in the future. `None`: none is.
+    async fn receipts_due(&self, app: &Name) -> Result<Option<Question>, StoreError>;
+
+    /// Takes one unit of the month for a query that is about to be made. False if the month, or the share of it that
+    /// receipts have, is used up.
+    async fn take_query(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError>;
+
+    /// Writes what was learned of a message at `now`.
+    async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError>;
 
     /// The stored states of all apps.
     async fn apps(&self) -> Result<Vec<AppRow>, StoreError>;

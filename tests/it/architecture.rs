@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ingest", &["telemetry", "routing", "render", "store"]),
     ("gate", &["config", "telemetry", "store", "dingtalk"]),
     ("dispatch", &["config", "telemetry", "compose", "store", "gate"]),
+    ("receipts", &["config", "telemetry", "store", "gate"]),
     ("janitor", &["config", "telemetry", "store", "gate"]),
     (
         "operator",
@@ -48,6 +49,7 @@ const CLOCK_READERS: &[&str] = &[
     "src/cli",
     "src/dispatch/run.rs",
     "src/http",
+    "src/receipts/run.rs",
     "src/janitor",
     // A stopwatch only: how long a call took.
     "src/dingtalk/mod.rs",

@@ -39,6 +39,9 @@ fn a_small_file_is_filled_up_from_the_defaults() {
     let receiver = &config.receivers["oncall"];
     assert_eq!((receiver.robot_code.as_str(), receiver.messages_per_minute.get()), ("dingops", 20));
     assert_eq!(receiver.cooldown.last, Duration::from_secs(600));
+    assert!(!receiver.receipts.enabled);
+    assert_eq!(receiver.receipts.ask_after, [60, 600, 3600].map(Duration::from_secs));
+    assert_eq!(config.organisations["default"].receipt_calls_per_month, 500);
     assert_eq!(config.sources["alertmanager"].dedup_window, Duration::from_secs(360));
     assert_eq!(config.route.unwrap().receivers[0].as_str(), "oncall");
 }
@@ -240,6 +243,7 @@ fn every_kind_of_mistake_is_told_with_its_place_and_a_way_out() {
         "store: { url: 'postgres://u:planted@db/x' }",
         "store: { retention: 0s }",
         "organisations: { main: { calls_per_month: many } }",
+        "organisations: { main: { receipt_calls_per_month: 0 } }",
         "organisations: { a__b: {} }",
         "apps: { ops: { base_url: https://example.com } }",
         "apps: { two: { app_key: k, app_secret: planted } }",
@@ -257,6 +261,10 @@ fn every_kind_of_mistake_is_told_with_its_place_and_a_way_out() {
         "receivers: { oncall: { timezone: Asia/Shangai } }",
         "receivers: { oncall: { limits: { cooldown: { initial: 1h } } } }",
         "receivers: { oncall: { on_unknown_outcome: retry } }",
+        "receivers: { oncall: { receipts: true } }",
+        "receivers: { oncall: { receipts: { enabled: often, ask_after: [] } } }",
+        "receivers: { oncall: { receipts: { ask_after: [0s, soon, 24h] } } }",
+        "receivers: { oncall: { receipts: { ask_after: [10m, 1m] } } }",
         "receivers: { oncall: { digest: auto } }",
         "sources: { alertmanager: { kind: github } }",
         "sources: { alertmanager: { auth: { none: true } } }",

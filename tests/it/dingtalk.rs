@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod query;
 mod server;
 
 use std::fmt::Write as _;

@@ -18,6 +18,7 @@ use dingtalk_relay::ingest::{Ingest, Way};
 use dingtalk_relay::model::name::Name;
 use dingtalk_relay::operator::Operator;
 use dingtalk_relay::operator::readiness::Readiness;
+use dingtalk_relay::receipts::{self, Receipts};
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
 use dingtalk_relay::store::{Accepted, Store, StoreError, sqlite};
@@ -201,6 +202,7 @@ pub struct Bench {
     ingest: Ingest,
     lanes: Vec<Lane>,
     watch: Watch,
+    receipts: Vec<Receipts>,
     owner: u32,
 }
 
@@ -219,8 +221,8 @@ impl Bench {
         let config = configured(&simulator.base_url(), folder.path(), more);
         let store = Self::open(&config, folder.path());
         let ingest = Self::ingest(&config, &store);
-        let Lanes { lanes, watch } = Self::lanes(&config, &store, 0, clock.now()).await;
-        Self { simulator, clock, store, config, folder, ingest, lanes, watch, owner: 0 }
+        let Lanes { lanes, receipts, watch } = Self::lanes(&config, &store, 0, clock.now()).await;
+        Self { simulator, clock, store, config, folder, ingest, lanes, receipts, watch, owner: 0 }
     }
 
     fn open(config: &Config, folder: &Path) -> Arc<Troubled> {
@@ -240,21 +242,34 @@ impl Bench {
     /// The process ends and starts again, at once; nothing in memory outlives it.
     pub async fn restart(mut self) -> Self {
         self.store.close().await;
-        drop((self.lanes, self.watch, self.ingest, self.store));
+        drop((self.lanes, self.receipts, self.watch, self.ingest, self.store));
         self.owner += 1;
         self.store = Self::open(&self.config, self.folder.path());
         self.ingest = Self::ingest(&self.config, &self.store);
-        let Lanes { lanes, watch } = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
-        (self.lanes, self.watch) = (lanes, watch);
+        let opened = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
+        (self.lanes, self.receipts, self.watch) = (opened.lanes, opened.receipts, opened.watch);
         self
+    }
+
+    /// The same, and the settings were changed meanwhile.
+    pub async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self.restart().await
     }
 
     /// Another owner takes every app over, on the same store; gives the lanes of the one before, who does not know.
     pub async fn taken_over(&mut self) -> Vec<Lane> {
         self.owner += 1;
-        let Lanes { lanes, watch } = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
-        self.watch = watch;
-        std::mem::replace(&mut self.lanes, lanes)
+        let opened = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
+        self.watch = opened.watch;
+        std::mem::replace(&mut self.lanes, opened.lanes)
+    }
+
+    /// One unit of work of the receipts of every app.
+    pub async fn ask_once(&mut self) {
+        for receipts in &mut self.receipts {
+            receipts.step(self.clock.now()).await.unwrap();
+        }
     }
 
     /// Accepts a captured body for one receiver.
@@ -267,7 +282,8 @@ impl Bench {
         self.ingest.accept(event, way, body, source.dedup_window(), self.clock.now()).await.unwrap()
     }
 
-    /// Steps every lane until all are idle or `until` has come; the clock moves to whatever they wait for.
+    /// Steps every lane, and the receipts of every app, until all are idle or `until` has come; the clock moves to
+    /// whatever they wait for.
     pub async fn work(&mut self, until: Timestamp) {
         loop {
             let mut soonest = None;
@@ -277,6 +293,13 @@ impl Bench {
                     Step::Idle => {}
                     Step::Wait(at) => soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at))),
                     Step::Authorised | Step::Tried(_) | Step::Finished => moved = true,
+                }
+            }
+            for receipts in &mut self.receipts {
+                match receipts.step(self.clock.now()).await.unwrap() {
+                    receipts::Step::Idle => {}
+                    receipts::Step::Wait(at) => soonest = Some(soonest.map_or(at, |soonest| soonest.min(at))),
+                    receipts::Step::Authorised | receipts::Step::Done => moved = true,
                 }
             }
             match soonest {

@@ -12,6 +12,7 @@ mod harness;
 mod http;
 mod messages;
 mod pace;
+mod receipts;
 mod routing;
 mod shipped;
 mod simulator;

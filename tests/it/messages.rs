@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dingtalk_relay::compose::{self, BUDGET};
 use dingtalk_relay::config::secret::Secret;
-use dingtalk_relay::config::{Admin, Config, Http, OnUnknownOutcome, Receiver, Retry, Store};
+use dingtalk_relay::config::{Admin, Config, Http, OnUnknownOutcome, Receipts, Receiver, Retry, Store};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
 use dingtalk_relay::model::health::Backoff;
 use dingtalk_relay::model::name::EventId;
@@ -133,6 +133,7 @@ fn renderer() -> Renderer {
         messages_per_minute: NonZeroU32::new(20).unwrap(),
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,
+        receipts: Receipts { enabled: false, ask_after: vec![] },
     };
     let receivers = [("oncall", "UTC"), ("shanghai", "Asia/Shanghai")];
     let config = Config {

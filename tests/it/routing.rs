@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dingtalk_relay::config::{OnUnknownOutcome, Receiver, Route};
+use dingtalk_relay::config::{OnUnknownOutcome, Receipts, Receiver, Route};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
 use dingtalk_relay::model::health::Backoff;
 use dingtalk_relay::model::name::{EventId, Name};
@@ -312,6 +312,7 @@ fn receivers() -> BTreeMap<Name, Receiver> {
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,
+        receipts: Receipts { enabled: false, ask_after: vec![] },
     };
     names(["all", "critical", "prod", "db"]).into_iter().map(|name| (name, receiver.clone())).collect()
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use dingtalk_relay::model::delivery::DeliveryRecord;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, Name};
+use dingtalk_relay::store::receipts::{Learned, Purse, Question};
 use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
 };
@@ -89,6 +90,18 @@ impl Store for Troubled {
         now: Timestamp,
     ) -> Result<Option<Ownership>, StoreError> {
         self.works().await?.own(app, owner, until, now).await
+    }
+
+    async fn receipts_due(&self, app: &Name) -> Result<Option<Question>, StoreError> {
+        self.works().await?.receipts_due(app).await
+    }
+
+    async fn take_query(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
+        self.works().await?.take_query(ownership, purse).await
+    }
+
+    async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError> {
+        self.works().await?.save_receipts(ownership, learned, now).await
     }
 
     async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError> {

@@ -1,6 +1,6 @@
 //! `GET /metrics`: what Prometheus reads.
 //!
-//! Counters and histograms are kept where things happen. The gauges of the lanes are set here, when somebody looks:
+//! Counters and histograms are kept where things happen. The gauges of lanes and quotas are set here, when somebody looks:
 //! only the store knows how many wait, and an age that was set a minute ago is wrong.
 
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::telemetry::metrics;
 /// Prometheus' text format, version 0.0.4.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How long the store may think about it: well below what a scrape may take.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// How long the store may think about each of the two questions: well below what a scrape may take.
+const PATIENCE: Duration = Duration::from_millis(450);
 
 /// The scrape.
 pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
@@ -27,6 +27,12 @@ pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let lanes = tokio::time::timeout(PATIENCE, operator.lanes()).await;
     for view in lanes.ok().and_then(Result::ok).unwrap_or_default() {
         set(&view, now);
+    }
+    let apps = tokio::time::timeout(PATIENCE, operator.apps(now)).await;
+    for view in apps.ok().and_then(Result::ok).unwrap_or_default() {
+        let Some(quota) = view.app.calls_per_month else { continue };
+        let left = quota.saturating_sub(view.calls_this_month);
+        ::metrics::gauge!(metrics::API_QUOTA_REMAINING, "app" => view.app.app.to_string()).set(left as f64);
     }
     ([(CONTENT_TYPE, TEXT)], metrics::handle().render())
 }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::model::name::Name;
+use crate::store::receipts::{Learned, Purse};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
-use crate::store::sqlite::{accept, claim, finish, forget, own};
+use crate::store::sqlite::{accept, claim, finish, forget, own, receipts};
 use crate::store::{Accepted, AppRow, Claim, Finish, NewEvent, Ownership, StoreError, Want};
 
 /// One thing to write.
@@ -24,6 +25,10 @@ pub(super) enum Command {
     Finish { ownership: Ownership, end: Box<Finish>, now: Timestamp, asked: Asked<()> },
     /// Write an app's state.
     SaveApp { ownership: Ownership, row: AppRow, asked: Asked<()> },
+    /// Take a unit of the month for a query.
+    TakeQuery { ownership: Ownership, purse: Purse, asked: Asked<bool> },
+    /// Write who has read a message.
+    SaveReceipts { ownership: Ownership, learned: Learned, now: Timestamp, asked: Asked<()> },
     /// Forget what is old.
     Forget { events: Vec<i64>, asked: Asked<u64> },
     /// Find out whether there is room again after a write failed for want of it.
@@ -74,6 +79,10 @@ impl Command {
             Self::Claim { ownership, want, now, asked } => asked.keep(claim::claim(work, ownership, want, *now)),
             Self::Finish { ownership, end, now, asked } => asked.keep(finish::finish(work, ownership, end, *now)),
             Self::SaveApp { ownership, row, asked } => asked.keep(finish::save_app(work, ownership, row)),
+            Self::TakeQuery { ownership, purse, asked } => asked.keep(receipts::take_query(work, ownership, purse)),
+            Self::SaveReceipts { ownership, learned, now, asked } => {
+                asked.keep(receipts::save(work, ownership, learned, *now))
+            }
             Self::Forget { events, asked } => asked.keep(forget::forget(work, events)),
             Self::FindRoom { asked } => asked.keep(find_room(work)),
         }
@@ -85,9 +94,11 @@ impl Command {
             Self::Accept { asked, .. } => asked.answer(committed),
             Self::Own { asked, .. } => asked.answer(committed),
             Self::Claim { asked, .. } => asked.answer(committed),
-            Self::Finish { asked, .. } | Self::SaveApp { asked, .. } | Self::FindRoom { asked } => {
-                asked.answer(committed);
-            }
+            Self::Finish { asked, .. }
+            | Self::SaveApp { asked, .. }
+            | Self::SaveReceipts { asked, .. }
+            | Self::FindRoom { asked } => asked.answer(committed),
+            Self::TakeQuery { asked, .. } => asked.answer(committed),
             Self::Forget { asked, .. } => asked.answer(committed),
         }
     }

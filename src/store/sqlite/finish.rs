@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
+use crate::model::message::Composed;
 use crate::store::sqlite::columns::{json, millis};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::moves::{self, Standing};
@@ -70,10 +71,11 @@ fn end_attempt(conn: &Connection, attempt: i64, end: &Finish) -> rusqlite::Resul
 }
 
 fn keep_message(conn: &Connection, message: i64, end: &Finish) -> rusqlite::Result<()> {
-    let sql = "update messages set msg_key = ?2, msg_param = ?3, process_query_key = ?4 where seq = ?1";
-    conn.prepare_cached(sql)?
-        .execute((message, end.composed.msg_key.as_str(), &end.composed.msg_param, &end.process_query_key))
-        .map(drop)
+    let sql = "update messages set msg_key = ?2, msg_param = ?3, process_query_key = ?4, ask_receipts_at = ?5
+               where seq = ?1";
+    let Composed { msg_key, msg_param } = &end.composed;
+    let ask_at = end.ask_receipts_at.filter(|_| end.process_query_key.is_some()).map(millis);
+    conn.prepare_cached(sql)?.execute((message, msg_key.as_str(), msg_param, &end.process_query_key, ask_at)).map(drop)
 }
 
 fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) -> rusqlite::Result<()> {

@@ -1,7 +1,7 @@
 //! The store in a SQLite file.
 //!
 //! One thread owns the only connection that writes (`writer`); a bounded channel brings it commands, each in a file
-//! of its own: `accept`, `own`, `claim`, `finish`, `forget`. Views are read through small connections beside
+//! of its own: `accept`, `own`, `claim`, `finish`, `receipts`, `forget`. Views are read through small connections beside
 //! it (`readers`). Law 1 rests on `connection` (every commit is synced) and on the writer, which answers after
 //! its commit; law 4 on `own`. The file is ours alone as long as it is open (`place`).
 
@@ -19,6 +19,7 @@ mod own;
 mod place;
 mod quota;
 mod readers;
+mod receipts;
 mod schema;
 mod views;
 mod work;
@@ -39,6 +40,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::model::delivery::DeliveryRecord;
 use crate::model::month::Month;
 use crate::model::name::{ChannelKey, DeliveryId, Name};
+use crate::store::receipts::{Learned, Purse, Question};
 use crate::store::sqlite::command::{Asked, Command};
 use crate::store::sqlite::place::{Place, Room};
 use crate::store::sqlite::readers::{Readers, closed};
@@ -263,6 +265,21 @@ impl Store for Sqlite {
     async fn save_app(&self, ownership: &Ownership, row: AppRow, _now: Timestamp) -> Result<(), StoreError> {
         let ownership = ownership.clone();
         self.write(|asked| Command::SaveApp { ownership, row, asked }).await
+    }
+
+    async fn receipts_due(&self, app: &Name) -> Result<Option<Question>, StoreError> {
+        let app = app.clone();
+        self.readers.read(move |conn| receipts::due(conn, app.as_str())).await
+    }
+
+    async fn take_query(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
+        let ownership = ownership.clone();
+        self.write(|asked| Command::TakeQuery { ownership, purse, asked }).await
+    }
+
+    async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError> {
+        let ownership = ownership.clone();
+        self.write(|asked| Command::SaveReceipts { ownership, learned, now, asked }).await
     }
 
     async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {

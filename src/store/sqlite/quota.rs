@@ -1,28 +1,50 @@
 //! The calls of an organisation in a calendar month.
 //!
-//! A unit is taken in the transaction of the claim, before the call, so a process that is killed during the call has
+//! A unit is taken before the call, for a send in the transaction of its claim, so a process that is killed during the call has
 //! counted it: counting too many is harmless, too few is a surprise at the month's end.
 
 use rusqlite::Connection;
 
 use crate::store::Want;
+use crate::store::receipts::Purse;
 use crate::store::sqlite::columns::count;
 
-/// The calls counted here; receipts and recalls will count as others of the same month.
+/// The calls that are counted, each by itself; a month holds them all.
 const SEND: &str = "send";
+const QUERY: &str = "query";
 
 /// Takes one unit for a send, unless the month is used up.
 pub(super) fn take(conn: &Connection, want: &Want) -> rusqlite::Result<bool> {
     let (organisation, month) = (want.organisation.as_str(), want.month.to_string());
-    if let Some(limit) = want.calls_per_month
-        && calls(conn, organisation, &month)? >= limit
-    {
-        return Ok(false);
+    let left = is_left(conn, organisation, &month, want.calls_per_month)?;
+    if left {
+        count_one(conn, organisation, &month, SEND)?;
     }
+    Ok(left)
+}
+
+/// Takes one unit for a query, unless the month, or the share of it that receipts have, is used up.
+pub(super) fn take_query(conn: &Connection, purse: &Purse) -> rusqlite::Result<bool> {
+    let (organisation, month) = (purse.organisation.as_str(), purse.month.to_string());
+    let left = queries(conn, organisation, &month)? < purse.receipt_calls_per_month
+        && is_left(conn, organisation, &month, purse.calls_per_month)?;
+    if left {
+        count_one(conn, organisation, &month, QUERY)?;
+    }
+    Ok(left)
+}
+
+fn is_left(conn: &Connection, organisation: &str, month: &str, limit: Option<u64>) -> rusqlite::Result<bool> {
+    Ok(match limit {
+        Some(limit) => calls(conn, organisation, month)? < limit,
+        None => true,
+    })
+}
+
+fn count_one(conn: &Connection, organisation: &str, month: &str, api: &str) -> rusqlite::Result<()> {
     let sql = "insert into quota (organisation, month, api, calls) values (?1, ?2, ?3, 1)
                on conflict do update set calls = calls + 1";
-    conn.prepare_cached(sql)?.execute((organisation, month, SEND))?;
-    Ok(true)
+    conn.prepare_cached(sql)?.execute((organisation, month, api)).map(drop)
 }
 
 /// Gives the unit of an attempt back to the month it was taken from.
@@ -31,6 +53,17 @@ pub(super) fn give_back(conn: &Connection, attempt: i64) -> rusqlite::Result<()>
                where api = ?2
                and (organisation, month) = (select organisation, month from attempts where seq = ?1)";
     conn.prepare_cached(sql)?.execute((attempt, SEND)).map(drop)
+}
+
+/// Gives the unit of a query back.
+pub(super) fn give_back_query(conn: &Connection, purse: &Purse) -> rusqlite::Result<()> {
+    let sql = "update quota set calls = max(calls - 1, 0) where organisation = ?1 and month = ?2 and api = ?3";
+    conn.prepare_cached(sql)?.execute((purse.organisation.as_str(), purse.month.to_string(), QUERY)).map(drop)
+}
+
+fn queries(conn: &Connection, organisation: &str, month: &str) -> rusqlite::Result<u64> {
+    let sql = "select coalesce(sum(calls), 0) from quota where organisation = ?1 and month = ?2 and api = ?3";
+    conn.prepare_cached(sql)?.query_row((organisation, month, QUERY), |row| count(row, 0))
 }
 
 /// The calls of a month, whatever they were for.

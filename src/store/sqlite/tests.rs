@@ -39,6 +39,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("what is due", views::FIRST_READY),
         ("when it is due", views::SHORTEST_WAIT),
         ("recent attempts", views::ATTEMPTS_SINCE),
+        ("who is asked for", receipts::DUE),
         ("what is old", forget::OLD),
     ]
     .map(|(what, sql)| format!("{what}: {}", plan(sql)));
@@ -50,6 +51,7 @@ fn every_statement_that_runs_often_has_its_index() {
     what is due: SEARCH deliveries USING INDEX ready (receiver=?)
     when it is due: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>?)
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
+    who is asked for: SEARCH m USING INDEX receipts_due (app=? AND ask_receipts_at>?) | SEARCH a USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH attempts USING COVERING INDEX attempts_of_message (message=?) | SEARCH d USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 2 | SEARCH message_deliveries USING PRIMARY KEY (message=?)
     what is old: SEARCH e USING COVERING INDEX events_by_age (received_at<?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX deliveries_of_event (event=?)
     ");
 }

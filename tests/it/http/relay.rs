@@ -221,7 +221,10 @@ fn config() -> Config {
             external_url: None,
         },
         store: config::Store { path: "unused".into(), retention: Duration::MAX, max_queued: 1_000_000 },
-        organisations: BTreeMap::from([(name("main"), config::Organisation { calls_per_month: Some(5000) })]),
+        organisations: BTreeMap::from([(
+            name("main"),
+            config::Organisation { calls_per_month: Some(5000), receipt_calls_per_month: 500 },
+        )]),
         apps: BTreeMap::new(),
         receivers: BTreeMap::from(receivers),
         sources: BTreeMap::from([(name("am"), am)]),
@@ -243,6 +246,7 @@ fn receiver(receiver: &str) -> config::Receiver {
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: config::OnUnknownOutcome::Resend,
+        receipts: config::Receipts { enabled: false, ask_after: vec![] },
     }
 }
 

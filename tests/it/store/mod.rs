@@ -25,6 +25,7 @@ mod finishing;
 mod forgetting;
 mod invariants;
 mod owning;
+mod receipts;
 mod seeing;
 mod sqlite;
 
@@ -246,6 +247,7 @@ fn ended(claimed: &Claimed, outcome: Outcome, next: Next) -> Finish {
         may_have_arrived: false,
         hint: None,
         process_query_key: None,
+        ask_receipts_at: None,
         uncounted: false,
         next: claimed.deliveries.iter().map(|d| (d.id.clone(), next.clone())).collect(),
         app: None,

@@ -7,10 +7,10 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Warning};
 use dingtalk_relay::model::health::Health;
 use dingtalk_relay::store::sqlite::{OpenError, open};
-use dingtalk_relay::store::{AppRow, StoreError, Want};
+use dingtalk_relay::store::{AppRow, Finish, StoreError, Want};
 use rusqlite::Connection;
 
-use crate::store::{Fresh, at, event, first, is_stale, name, sent, want};
+use crate::store::{Fresh, at, event, first, is_stale, name, receipts, sent, want};
 
 /// The file, as somebody with a shell sees it.
 fn shell(store: &Fresh) -> Connection {
@@ -175,6 +175,23 @@ async fn a_stored_state_of_a_newer_version_is_taken_as_flowing() {
 }
 
 #[tokio::test]
+async fn a_reader_keeps_the_time_when_we_first_learned_of_it() {
+    let store = Fresh::sqlite();
+    store.wait("k", Warning, at(0)).await;
+    let ownership = store.owned_by("me").await;
+    let claimed = store.next(&ownership, at(1)).await.unwrap();
+    store.finish(&ownership, sent(&claimed), at(1)).await.unwrap();
+    for (second, readers) in [(60, vec!["li"]), (600, vec!["li", "zhang"])] {
+        store.save_receipts(&ownership, receipts::learned(&claimed.message, &readers), at(second)).await.unwrap();
+    }
+    let file = shell(&store);
+    let seen = |user: &str| -> i64 {
+        file.query_row("select seen_at from receipts where user_id = ?1", [user], |row| row.get(0)).unwrap()
+    };
+    assert_eq!([seen("li"), seen("zhang")], [at(60), at(600)].map(|at| at.as_millisecond()));
+}
+
+#[tokio::test]
 async fn forgetting_leaves_no_row_behind_and_gives_the_pages_back() {
     let store = Fresh::sqlite();
     for n in 0..20 {
@@ -183,14 +200,20 @@ async fn forgetting_leaves_no_row_behind_and_gives_the_pages_back() {
         store.accept(post.0, at(n)).await.unwrap();
     }
     let ownership = store.owned_by("me").await;
-    store.drain(&ownership, at(30)).await;
+    while let Some(claimed) = store.next(&ownership, at(30)).await {
+        let asked = Finish { ask_receipts_at: Some(at(90)), ..sent(&claimed) };
+        store.finish(&ownership, asked, at(30)).await.unwrap();
+        let learned = receipts::learned(&claimed.message, &["zhang"]);
+        store.save_receipts(&ownership, learned, at(90)).await.unwrap();
+    }
     let pages = |file: &Connection| file.query_row("pragma page_count", [], |row| row.get::<_, i64>(0)).unwrap();
     let file = shell(&store);
     let before = pages(&file);
 
     store.forget(at(1_000), 100).await.unwrap();
 
-    for table in ["events", "dedup", "deliveries", "contents", "messages", "message_deliveries", "attempts"] {
+    for table in ["events", "dedup", "deliveries", "contents", "messages", "message_deliveries", "attempts", "receipts"]
+    {
         let rows: i64 = file.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 0, "{table}");
     }

@@ -83,9 +83,13 @@ create table messages (
     msg_param text,
     process_query_key text,
     send_status text, -- what DingTalk last said when asked who has read it
-    receipts_asked_at integer,
-    receipts_complete integer not null default 0 check (receipts_complete in (0, 1))
+    ask_receipts_at integer, -- when it is asked next; null: never
+    receipts_asked_at integer, -- when it answered last
+    receipts_complete integer not null default 0 check (receipts_complete in (0, 1)), -- 1: it was to be asked, and is no more
+    check (ask_receipts_at is null or (process_query_key is not null and receipts_complete = 0))
 ) strict;
+
+create index receipts_due on messages (app, ask_receipts_at) where ask_receipts_at is not null;
 
 create table message_deliveries (
     message integer not null references messages (seq) on delete cascade,
@@ -119,7 +123,7 @@ create index under_way on attempts (message) where outcome is null;
 create table receipts (
     message integer not null references messages (seq) on delete cascade,
     user_id text not null,
-    seen_at integer not null,
+    seen_at integer not null, -- when we learned of it; DingTalk does not say when it was read
     primary key (message, user_id)
 ) strict, without rowid;
 

@@ -1,0 +1,88 @@
+//! Receipts: which message is to be asked about next, and what was learned.
+//!
+//! The time of the next asking stands in the message's row, and a partial index holds those that have one: where
+//! receipts are off, it is empty. Like everything an owner writes, this needs a living ownership (law 4).
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use crate::model::name::{ChannelKey, MessageId};
+use crate::store::receipts::{Learned, Purse, Question};
+use crate::store::sqlite::columns::{millis, time};
+use crate::store::sqlite::failure::Failure;
+use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{own, quota};
+use crate::store::{Ownership, StoreError};
+
+/// The message of an app that is to be asked about next.
+pub(super) fn due(conn: &Connection, app: &str) -> rusqlite::Result<Option<Question>> {
+    conn.prepare_cached(DUE)?
+        .query_row([app], |row| {
+            Ok(Question {
+                message: MessageId(row.get(0)?),
+                process_query_key: row.get(1)?,
+                due_at: time(row, 2)?,
+                channel: ChannelKey::stored(row.get(3)?),
+                sent_at: time(row, 4)?,
+                receiver: row.get(5)?,
+            })
+        })
+        .optional()
+}
+
+/// The last attempt of a message is the one that sent it; all of its deliveries are of one lane.
+pub(super) const DUE: &str = "
+    select m.id, m.process_query_key, m.ask_receipts_at, a.channel, a.started_at, d.receiver
+    from messages m
+    cross join attempts a on a.seq = (select max(seq) from attempts where message = m.seq)
+    cross join deliveries d on d.seq = (select min(delivery) from message_deliveries where message = m.seq)
+    where m.app = ?1 and m.ask_receipts_at is not null
+    order by m.ask_receipts_at limit 1";
+
+/// Takes one unit of the month for a query.
+pub(super) fn take_query(work: &mut Work, ownership: &Ownership, purse: &Purse) -> Result<bool, Failure> {
+    own::check(&work.conn, ownership)?;
+    Ok(quota::take_query(&work.conn, purse)?)
+}
+
+/// Writes what was learned. A message that was forgotten meanwhile needs nothing.
+pub(super) fn save(work: &mut Work, ownership: &Ownership, learned: &Learned, now: Timestamp) -> Result<(), Failure> {
+    own::check(&work.conn, ownership)?;
+    if let Some(purse) = &learned.give_back {
+        quota::give_back_query(&work.conn, purse)?;
+    }
+    let Some(message) = message_of(&work.conn, ownership, learned)? else { return Ok(()) };
+    keep_standing(&work.conn, message, learned, now)?;
+    learned.readers.iter().try_for_each(|reader| keep_reader(&work.conn, message, reader, now))?;
+    Ok(())
+}
+
+fn message_of(conn: &Connection, ownership: &Ownership, learned: &Learned) -> Result<Option<i64>, Failure> {
+    let found: Option<(i64, String)> = conn
+        .prepare_cached("select seq, app from messages where id = ?1")?
+        .query_row([&learned.message.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        Some((_, app)) if app != ownership.app.as_str() => Err(StoreError::StaleEpoch.into()),
+        found => Ok(found.map(|(seq, _)| seq)),
+    }
+}
+
+fn keep_standing(conn: &Connection, message: i64, learned: &Learned, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "update messages set send_status = coalesce(:send_status, send_status),
+                   receipts_asked_at = iif(:send_status is null, receipts_asked_at, :now),
+                   ask_receipts_at = :ask_at, receipts_complete = :ask_at is null
+               where seq = :seq";
+    conn.prepare_cached(sql)?
+        .execute(named_params! {
+            ":seq": message, ":send_status": learned.send_status, ":now": millis(now),
+            ":ask_at": learned.ask_at.map(millis),
+        })
+        .map(drop)
+}
+
+fn keep_reader(conn: &Connection, message: i64, user_id: &str, now: Timestamp) -> rusqlite::Result<()> {
+    conn.prepare_cached("insert into receipts (message, user_id, seen_at) values (?1, ?2, ?3) on conflict do nothing")?
+        .execute((message, user_id, millis(now)))
+        .map(drop)
+}
