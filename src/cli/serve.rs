@@ -11,6 +11,7 @@ use crate::config::problem::Problems;
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let began = Instant::now();
+    let told_to_end = told_to_end();
     let compiled = compile(&config).map_err(Problems)?;
     let summary = summary(&config);
     let listeners = Listeners::bind(&config).await?;
@@ -23,7 +24,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         "ready: {summary}"
     );
     tokio::select! {
-        () = told_to_end() => {
+        () = told_to_end => {
             tracing::info!("told to end: finishing what is in flight, the rest stays stored");
             relay.stop().await;
             Ok(())

@@ -43,6 +43,8 @@ pub(super) fn that_writes(path: &Path) -> Result<Connection, OpenError> {
     }
     set(&conn, "journal_mode", "wal", "wal")?;
     set(&conn, "synchronous", "full", "2")?;
+    // The writer does it, because SQLite does not say when a sync fails in it.
+    set(&conn, "wal_autocheckpoint", "0", "0")?;
     set(&conn, "mmap_size", "0", "0")?;
     set(&conn, "cache_size", "-4096", "-4096")?;
     set(&conn, "foreign_keys", "on", "1")?;

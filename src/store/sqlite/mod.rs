@@ -2,10 +2,12 @@
 //!
 //! One thread owns the only connection that writes (`writer`); a bounded channel brings it commands, each in a file
 //! of its own: `accept`, `own`, `claim`, `finish`, `receipts`, `forget`. Views are read through small connections beside
-//! it (`readers`). Law 1 rests on `connection` (every commit is synced) and on the writer, which answers after
-//! its commit; law 4 on `own`. The file is ours alone as long as it is open (`place`).
+//! it (`readers`). Law 1 rests on `connection` (every commit is synced), on the writer, which answers after its commit,
+//! and on `checkpoint` (nothing is built on what may not be on the disk); law 4 on `own`. The file is ours alone as
+//! long as it is open (`place`).
 
 mod accept;
+mod checkpoint;
 mod claim;
 mod columns;
 mod command;
@@ -129,6 +131,7 @@ pub fn open(path: &Path, max_queued: u64) -> Result<Arc<dyn Store>, OpenError> {
     connection::check_version(rusqlite::version_number())?;
     let place = Place::take(path)?;
     let mut conn = connection::that_writes(&place.path)?;
+    checkpoint::write_anew(&conn)?;
     schema::migrate(&mut conn)?;
     let open = views::open(&conn)?;
     let room = Room::around(&place.path, place::FLOOR);

@@ -81,10 +81,23 @@ fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     let name = path.file_name().ok_or_else(|| OpenError::file(path, io::ErrorKind::IsADirectory.into()))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let in_folder = |source| OpenError::Folder { path: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(in_folder)?;
+    make(folder).map_err(in_folder)?;
     let path = folder.canonicalize().map_err(in_folder)?.join(name);
     // Whoever comes through a link must meet the same lock.
     Ok(path.canonicalize().unwrap_or(path))
+}
+
+/// Makes a folder and what is missing above it. Each is a name in its parent, and a name outlives a power failure only
+/// when the folder it stands in was synced (law 1): SQLite sees to that for its files, nobody does for their folder.
+fn make(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    fs::create_dir_all(folder)?;
+    let parents = missing.iter().filter_map(|made| made.parent());
+    parents.map(|it| if it.as_os_str().is_empty() { Path::new(".") } else { it }).try_for_each(sync)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn refuse_network(path: &Path) -> Result<(), OpenError> {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::model::name::Name;
 use crate::store::StoreError;
+use crate::store::sqlite::checkpoint;
 use crate::store::sqlite::command::Command;
 use crate::store::sqlite::failure::{self, Extent, Failure};
 use crate::store::sqlite::place::Place;
@@ -102,6 +103,17 @@ impl Writer {
                 batch.push(next);
             }
             self.write(batch);
+            self.keep_log_short();
+        }
+    }
+
+    /// After the answers: the commits are durable without it, so nobody waits for it.
+    fn keep_log_short(&self) {
+        if self.condition.check().is_ok()
+            && let Err(error) = checkpoint::keep_short(&self.work.conn)
+        {
+            let what = format!("a checkpoint failed: {error}");
+            self.condition.learn(Failure::Sqlite(error).extent(), &what);
         }
     }
 
