@@ -94,9 +94,10 @@ fn line(item: &ContentItem) -> &str {
 /// `**+37 more** (2 critical, 30 warning, 5 resolved)`; empty if nothing is left out.
 fn count(rest: &[ContentItem]) -> String {
     let firing = |severity| rest.iter().filter(|i| i.status == Status::Firing && i.severity == severity).count();
-    let resolved = rest.iter().filter(|item| item.status == Status::Resolved).count();
+    let of = |status| rest.iter().filter(|item| item.status == status).count();
     let by_severity = Severity::ALL.into_iter().rev().map(|severity| (firing(severity), severity.as_str()));
-    let mut kinds: Vec<_> = by_severity.chain([(resolved, "resolved")]).collect();
+    let mut kinds: Vec<_> =
+        by_severity.chain([(of(Status::Notice), "notices"), (of(Status::Resolved), "resolved")]).collect();
     kinds.retain(|(count, _)| *count > 0);
     match kinds.as_slice() {
         [] => String::new(),

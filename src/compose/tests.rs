@@ -76,6 +76,15 @@ fn what_does_not_fit_is_counted_by_severity() {
 }
 
 #[test]
+fn notices_that_do_not_fit_are_counted_as_such() {
+    let notice = |n| ContentItem { status: Status::Notice, severity: Severity::Info, ..item(n, "body") };
+    assert!(text(&content((0..70).map(notice).collect()), BUDGET).contains("**+10 more**, all notices\n\n"));
+    let mixed = (0..70).map(|n| if n % 2 == 0 { notice(n) } else { item(1, "body") });
+    let text = text(&content(mixed.collect()), BUDGET);
+    assert!(text.contains("**+10 more** (5 critical, 5 notices)\n\n"), "{text}");
+}
+
+#[test]
 fn lines_for_all_come_before_more_bodies() {
     let items = (0..5).map(|n| item(n, &"long ".repeat(60))).collect();
     let text = text(&content(items), 600);
@@ -135,9 +144,9 @@ fn nasty() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    fn any_item()(name in nasty(), short in nasty(), body in nasty(), resolved in any::<bool>(), severity in 0_usize..3)
+    fn any_item()(name in nasty(), short in nasty(), body in nasty(), status in 0_usize..3, severity in 0_usize..3)
         -> ContentItem {
-        let status = if resolved { Status::Resolved } else { Status::Firing };
+        let status = [Status::Firing, Status::Resolved, Status::Notice][status];
         ContentItem { name, short, status, severity: Severity::ALL[severity], ..item(0, &body) }
     }
 }

@@ -172,10 +172,12 @@ mod tests {
 
     /// A place without the names in it: an app's map and `defaults.app` are the same place.
     fn place(path: &str) -> String {
+        let of_kind = regex::Regex::new(r"^defaults\.github\b").unwrap();
         let defaults = regex::Regex::new(r"^defaults\.(organisation|app|receiver|source)\b").unwrap();
         let named = regex::Regex::new(r"^(organisation|app|receiver|source)s\.[^.]+").unwrap();
         let routes = regex::Regex::new(r"^route(\.routes\[\d+\])*").unwrap();
-        let path = defaults.replace(path, "one $1").into_owned();
+        let path = of_kind.replace(path, "one source").into_owned();
+        let path = defaults.replace(&path, "one $1").into_owned();
         let path = named.replace(&path, "one $1").into_owned();
         routes.replace(&path, "route").into_owned()
     }
@@ -215,8 +217,9 @@ mod tests {
             places.insert(place);
         }
         let expected = "|admin|defaults|http|http.dingtalk_path|one app|one app.limits|one organisation|one receiver\
-            |one receiver.limits|one receiver.limits.cooldown|one receiver.receipts|one source|one source.auth|one source.auth.basic\
-            |one source.auth.header|one source.severity|retry|route|store";
+            |one receiver.limits|one receiver.limits.cooldown|one receiver.receipts|one source|one source.auth\
+            |one source.auth.basic|one source.auth.header|one source.auth.hmac|one source.fields|one source.severity|retry\
+            |route|store";
         assert_eq!(places.into_iter().collect::<Vec<_>>().join("|"), expected);
     }
 }

@@ -255,6 +255,36 @@ pub struct Source {
     pub dedup_window: Duration,
     /// How its severities are mapped.
     pub severity: SeverityRules,
+    /// Where a `generic` body says what; empty for the other kinds.
+    pub fields: Fields,
+}
+
+/// `fields` of a `generic` source: minijinja expressions over the body, which they see as `payload`.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    /// What it is about.
+    pub title: Option<String>,
+    /// What it says, as plain text.
+    pub text: Option<String>,
+    /// How bad it is: a word that the source's severity rules know.
+    pub severity: Option<String>,
+    /// What tells twins.
+    pub dedup_key: Option<String>,
+    /// `firing`, `resolved`, or anything else for neither.
+    pub status: Option<String>,
+    /// Where the sender shows it.
+    pub url: Option<String>,
+    /// Labels for matchers and the message.
+    pub labels: Option<LabelFields>,
+}
+
+/// Where the labels of a `generic` source come from.
+#[derive(Debug, Clone)]
+pub enum LabelFields {
+    /// One expression that yields a map.
+    All(String),
+    /// An expression for each label.
+    Each(BTreeMap<String, String>),
 }
 
 /// What a source speaks.
@@ -262,6 +292,10 @@ pub struct Source {
 pub enum SourceKind {
     /// Alertmanager's webhook, version 4.
     Alertmanager,
+    /// GitHub's webhooks, every event.
+    Github,
+    /// Any JSON object.
+    Generic,
 }
 
 /// What a sender must show.
@@ -282,6 +316,13 @@ pub enum Auth {
         name: http::HeaderName,
         /// What it must hold.
         value: Secret,
+    },
+    /// An HMAC-SHA256 of the body, in hex, with or without `sha256=` before it.
+    Hmac {
+        /// The key.
+        secret: Secret,
+        /// The header that carries it: `X-Hub-Signature-256` for GitHub.
+        header: http::HeaderName,
     },
     /// Nothing, said out loud.
     None,

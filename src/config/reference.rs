@@ -56,7 +56,7 @@ impl<'a> References<'a> {
     /// Asks `root` for the kinds that have defaults, so that any other is unknown; [`Self::check_defaults`] reads them.
     pub(crate) fn leave_defaults(&self, root: &Section<'_>) {
         root.section("defaults", |defaults| {
-            for kind in ["organisation", "app", "receiver", "source"] {
+            for kind in ["organisation", "app", "receiver", "source", "github"] {
                 defaults.leave(kind);
             }
         });

@@ -104,6 +104,24 @@ impl<'a> Section<'a> {
         self.reading.note(path, message);
     }
 
+    /// Notes that a key has no place here if the most specific layer says it. A layer below may say it all the same,
+    /// for others that it lies below.
+    pub(crate) fn refuse(&self, key: &'static str, message: impl Into<String>) {
+        let says = |layer: &Layer<'_>| layer.map.get(key).is_some_and(|node| !matches!(node, Node::Empty));
+        // Only where it stands: else the keys a person is told of would hold one that has no place.
+        if self.layers.iter().any(|layer| layer.map.contains_key(key)) {
+            self.asked.borrow_mut().insert(key);
+        }
+        if let Some(own) = self.layers.first().filter(|layer| says(layer)) {
+            self.reading.note(inside(&own.path, key), message);
+        }
+    }
+
+    /// Whether the key is a map in the layer that says it.
+    pub(crate) fn is_map(&self, key: &'static str) -> bool {
+        self.found(key).is_some_and(|(_, node)| matches!(node, Node::Map(_)))
+    }
+
     /// Whether some layer says the key.
     pub(crate) fn says(&self, key: &'static str) -> bool {
         self.found(key).is_some()
@@ -183,13 +201,27 @@ impl<'a> Section<'a> {
     /// A map whose keys are the operator's own words, each with a scalar. All layers count; the most specific wins.
     /// Keys are compared without case and come in lower case.
     pub(crate) fn words<T>(&self, key: &'static str, read: impl Fn(&str) -> Scalar<T>) -> Option<BTreeMap<String, T>> {
+        self.pairs(key, str::to_lowercase, read)
+    }
+
+    /// Like [`Self::words`], but the keys are names and come as they stand.
+    pub(crate) fn names<T>(&self, key: &'static str, read: impl Fn(&str) -> Scalar<T>) -> Option<BTreeMap<String, T>> {
+        self.pairs(key, str::to_owned, read)
+    }
+
+    fn pairs<T>(
+        &self,
+        key: &'static str,
+        spelled: fn(&str) -> String,
+        read: impl Fn(&str) -> Scalar<T>,
+    ) -> Option<BTreeMap<String, T>> {
         let mut words = BTreeMap::new();
         let mut is_right = true;
         for layer in self.inner_layers(key).into_iter().rev() {
             let mut here = BTreeSet::new();
             for (word, node) in layer.map {
                 let path = inside(&layer.path, word);
-                let word = word.to_lowercase();
+                let word = spelled(word);
                 if !here.insert(word.clone()) {
                     self.reading.note(&path, "stands here twice: case counts for nothing");
                 }

@@ -66,7 +66,7 @@ pub struct Item {
     pub url: Option<String>,
 }
 
-/// Whether an item is on or over.
+/// Whether an item is on, or over, or just happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -74,6 +74,8 @@ pub enum Status {
     Firing,
     /// It is over.
     Resolved,
+    /// It happened: neither on nor over, like a push.
+    Notice,
 }
 
 impl Status {
@@ -82,6 +84,7 @@ impl Status {
         match self {
             Self::Firing => "firing",
             Self::Resolved => "resolved",
+            Self::Notice => "notice",
         }
     }
 }

@@ -14,17 +14,18 @@ use crate::render::time;
 /// Everything but `part` and `item`.
 pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, zone: &TimeZone, items: &[Value]) -> Value {
     let event = overview.event;
-    let firing = overview.details.iter().filter(|detail| detail.item.status == Status::Firing).count();
     let worst = overview.details.iter().map(|detail| detail.item.severity).max().unwrap_or(Severity::Info);
     context! {
         icon => overview.icon,
         // Ours, not from outside: its parentheses need no escape.
         counts => Value::from_safe_string(overview.counts.clone()),
+        title => overview.title.as_str(),
         subject => overview.subject.as_str(),
         place => overview.place.as_str(),
         count => overview.details.len(),
-        firing => firing,
-        resolved => overview.details.len() - firing,
+        firing => overview.count(Status::Firing),
+        resolved => overview.count(Status::Resolved),
+        notices => overview.count(Status::Notice),
         truncated => event.truncated,
         severity => worst.as_str(),
         source => event.source.as_str(),

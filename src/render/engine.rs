@@ -19,9 +19,11 @@ const FUEL_OF_AN_EVENT: u64 = 20_000_000;
 const LONGEST_PART: usize = 256 * 1024;
 
 /// The parts every template extends, and the built-in template of each kind of source.
-pub(crate) const BUILT_IN: [(&str, &str); 2] = [
+pub(crate) const BUILT_IN: [(&str, &str); 4] = [
     ("layout", include_str!("templates/layout.md.j2")),
     ("alertmanager", include_str!("templates/alertmanager.md.j2")),
+    ("github", include_str!("templates/notice.md.j2")),
+    ("generic", include_str!("templates/notice.md.j2")),
 ];
 
 /// An engine that holds the built-in templates.

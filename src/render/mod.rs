@@ -20,6 +20,8 @@
 //! {% endblock %}
 //! ```
 //!
+//! The built-in templates are called like the kinds of sources: `alertmanager`, `github`, `generic`.
+//!
 //! | block | |
 //! |---|---|
 //! | `title` | the push banner; markdown is taken off, and it is cut at 60 characters |
@@ -33,8 +35,9 @@
 //!
 //! | everywhere | |
 //! |---|---|
+//! | `title` | the event in one line: `octocat/Hello-World: issue #12 opened by octocat` |
 //! | `icon`, `counts`, `subject`, `place` | `🔴`; `16 firing (3 critical), 2 resolved`; the names; what was grouped by |
-//! | `count`, `firing`, `resolved`, `truncated` | how many items, and how many the sender left out |
+//! | `count`, `firing`, `notices`, `resolved`, `truncated` | how many items, and how many the sender left out |
 //! | `severity` | of the worst: `critical`, `warning`, `info` |
 //! | `source`, `kind`, `receiver`, `facts`, `group`, `url`, `received` | the event; `received` is a time, said |
 //! | `links` | what all items share, and the sender's own: a list of `{title, url}` |

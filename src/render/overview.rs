@@ -21,8 +21,10 @@ pub(crate) struct Overview<'e> {
     pub(crate) event: &'e Event,
     /// `🔴`, `🟠`, `🔵` or, when all is over, `✅`.
     pub(crate) icon: &'static str,
-    /// `2 critical firing`, `16 firing (3 critical), 2 resolved`.
+    /// `2 critical firing`, `1 notice`, `16 firing (3 critical), 2 resolved`.
     pub(crate) counts: String,
+    /// The event in one line; the same as `subject` where some of its items go elsewhere. Never empty.
+    pub(crate) title: String,
     /// The names of the items, the worst first: `HighCPU`, `HighCPU, DiskFull +3`. Never empty.
     pub(crate) subject: String,
     /// What the sender grouped by, without the name: `prod, cn-hangzhou`; may be empty.
@@ -74,7 +76,7 @@ pub(crate) struct Said {
 impl<'e> Overview<'e> {
     /// What these items of the event say to somebody in that time zone.
     pub(crate) fn of(event: &'e Event, items: &[&'e Item], zone: &TimeZone) -> Self {
-        let mut details: Vec<_> = items.iter().map(|item| Detail::of(item, zone)).collect();
+        let mut details: Vec<_> = items.iter().map(|item| Detail::of(item, event.kind, zone)).collect();
         details.sort_by_key(|detail| worst_first(detail.item));
         let mut labels = common(details.iter().map(|d| &d.labels));
         let several = details.len() > 1;
@@ -89,6 +91,7 @@ impl<'e> Overview<'e> {
             event,
             icon: details.first().map_or("✅", |worst| worst.icon),
             counts: counts(items),
+            title: title(event, items).unwrap_or_else(|| subject(&names)),
             subject: subject(&names),
             place: place(event),
             labels,
@@ -98,10 +101,15 @@ impl<'e> Overview<'e> {
             details,
         }
     }
+
+    /// How many items have that status.
+    pub(crate) fn count(&self, status: Status) -> usize {
+        self.details.iter().filter(|detail| detail.item.status == status).count()
+    }
 }
 
 impl<'e> Detail<'e> {
-    fn of(item: &'e Item, zone: &TimeZone) -> Self {
+    fn of(item: &'e Item, kind: &str, zone: &TimeZone) -> Self {
         let name = outside::clipped(&outside::one_line(&item.name), 80);
         let labels = item.labels.iter().filter(|(key, value)| !is_said_elsewhere(key, value, item));
         Self {
@@ -110,7 +118,7 @@ impl<'e> Detail<'e> {
             icon: icon(item),
             headline: String::new(),
             labels: labels.map(|(key, value)| (outside::one_line(key), outside::one_line(value))).collect(),
-            said: Said::by(item),
+            said: Said::by(item, kind),
             when: time::when(item, zone),
         }
     }
@@ -142,9 +150,9 @@ impl<'e> Detail<'e> {
 }
 
 impl Said {
-    fn by(item: &Item) -> Self {
+    fn by(item: &Item, kind: &str) -> Self {
         let mut said = Self::default();
-        said.links.extend(item.url.as_deref().and_then(|url| Link::to("Graph", url)));
+        said.links.extend(item.url.as_deref().and_then(|url| Link::to(captions(kind).0, url)));
         for (key, value) in &item.annotations {
             match key.as_str() {
                 "summary" => said.summary = outside::clipped(&outside::one_line(value), 300),
@@ -206,19 +214,24 @@ fn shared_when(details: &[Detail<'_>]) -> String {
     }
 }
 
-/// Firing before resolved, then by severity, then the newest; what is alike stays in the sender's order, and to the
-/// minute is alike enough.
+/// Firing before notices before resolved, then by severity, then the newest; what is alike stays in the sender's
+/// order, and to the minute is alike enough.
 fn worst_first(item: &Item) -> impl Ord + use<> {
     let latest = if item.status == Status::Resolved { item.until.unwrap_or(item.since) } else { item.since };
-    (item.status == Status::Resolved, Reverse(item.severity), Reverse(latest.as_second().div_euclid(60)))
+    let over = match item.status {
+        Status::Firing => 0,
+        Status::Notice => 1,
+        Status::Resolved => 2,
+    };
+    (over, Reverse(item.severity), Reverse(latest.as_second().div_euclid(60)))
 }
 
 fn icon(item: &Item) -> &'static str {
     match (item.status, item.severity) {
         (Status::Resolved, _) => "✅",
-        (Status::Firing, Severity::Critical) => "🔴",
-        (Status::Firing, Severity::Warning) => "🟠",
-        (Status::Firing, Severity::Info) => "🔵",
+        (Status::Firing | Status::Notice, Severity::Critical) => "🔴",
+        (Status::Firing | Status::Notice, Severity::Warning) => "🟠",
+        (Status::Firing | Status::Notice, Severity::Info) => "🔵",
     }
 }
 
@@ -252,6 +265,12 @@ fn distinct_names(details: &[Detail<'_>]) -> Vec<String> {
     details.iter().filter(|detail| seen.insert(detail.name.as_str())).map(|detail| detail.name.clone()).collect()
 }
 
+/// What the event is about as a whole, if the whole of it is shown.
+fn title(event: &Event, items: &[&Item]) -> Option<String> {
+    let title = outside::one_line(&event.title);
+    (items.len() == event.items.len() && !title.is_empty()).then_some(title)
+}
+
 fn subject(names: &[String]) -> String {
     let short = |name: &String| outside::clipped(name, 40);
     match names {
@@ -271,13 +290,15 @@ fn counts(items: &[&Item]) -> String {
     let firing: Vec<_> = items.iter().filter(|item| item.status == Status::Firing).collect();
     let of = |severity| firing.iter().filter(|item| item.severity == severity).count();
     let worst = firing.iter().map(|item| item.severity).max();
-    let resolved = items.len() - firing.len();
+    let notices = items.iter().filter(|item| item.status == Status::Notice).count();
+    let resolved = items.len() - firing.len() - notices;
     let firing = worst.map(|worst| match of(worst) {
         all if all == firing.len() => format!("{all} {worst} firing"),
         some => format!("{} firing ({some} {worst})", firing.len()),
     });
-    let resolved = (resolved > 0 || firing.is_none()).then(|| format!("{resolved} resolved"));
-    firing.into_iter().chain(resolved).collect::<Vec<_>>().join(", ")
+    let noticed = (notices > 0).then(|| format!("{notices} {}", if notices == 1 { "notice" } else { "notices" }));
+    let resolved = (resolved > 0 || firing.is_none() && noticed.is_none()).then(|| format!("{resolved} resolved"));
+    firing.into_iter().chain(noticed).chain(resolved).collect::<Vec<_>>().join(", ")
 }
 
 /// Shared links and the sender's own. The links of an item that is alone are for the whole.
@@ -286,6 +307,17 @@ fn links(event: &Event, shared: &Said, details: &mut [Detail<'_>]) -> Vec<Link> 
         [alone] => std::mem::take(&mut alone.said.links),
         _ => shared.links.clone(),
     };
-    let title = if event.kind == "alertmanager" { "Alertmanager" } else { "Open" };
-    own.into_iter().chain(event.url.as_deref().and_then(|url| Link::to(title, url))).collect()
+    let whole = event.url.as_deref().and_then(|url| Link::to(captions(event.kind).1, url));
+    let said_already = |whole: &Link| own.iter().any(|link| link.url == whole.url);
+    let whole = whole.filter(|whole| !said_already(whole));
+    own.into_iter().chain(whole).collect()
+}
+
+/// What stands on the link to an item, and on the one to the whole.
+fn captions(kind: &str) -> (&'static str, &'static str) {
+    match kind {
+        "alertmanager" => ("Graph", "Alertmanager"),
+        "github" => ("View on GitHub", "View on GitHub"),
+        _ => ("Open", "Open"),
+    }
 }

@@ -3,13 +3,17 @@
 //! No template engine and nothing that can fail, only text put together. It says less prettily what the built-in
 //! template says; a property test renders arbitrary events with it.
 
+use crate::model::event::Status;
 use crate::render::outside::escaped;
 use crate::render::overview::{Detail, Overview, Pairs, Said};
 use crate::render::{Part, Parts, link, markdown};
 
 /// The event in plain words.
 pub(crate) fn render(overview: &Overview<'_>) -> Parts {
-    let title = format!("{} {}: {}", overview.icon, overview.counts, overview.subject);
+    let title = match overview.details.as_slice() {
+        [notice] if notice.item.status == Status::Notice => format!("{} {}", overview.icon, overview.title),
+        _ => format!("{} {}: {}", overview.icon, overview.counts, overview.subject),
+    };
     let mut header = vec![format!("### {}", escaped(&title)), pairs(&overview.labels), escaped(&overview.when)];
     if overview.event.truncated > 0 {
         header.push(format!("**+{} more** that the sender left out", overview.event.truncated));

@@ -1,7 +1,5 @@
 //! Rendering cannot lose an event (law 5), and nothing from outside can spoil a message.
 
-use std::path::Path;
-
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use pulldown_cmark::{Options, Parser, Tag};
@@ -118,6 +116,65 @@ fn a_title_is_short_and_plain() {
     assert!(title.starts_with("🔵 1 info firing: **bold** 长长"), "{title}");
 }
 
+/// An event of another kind, with one item of that severity and status.
+fn told(kind: &'static str, severity: Severity, status: Status) -> Event {
+    let mut item = item("push", severity, status);
+    item.labels = labels(&[("branch", "main")]);
+    item.url = Some("https://github.example/compare".to_owned());
+    let (title, url) = ("octo/repo: 2 commits pushed".to_owned(), item.url.clone());
+    Event { kind, title, url, group: Labels::new(), ..event(vec![item]) }
+}
+
+fn built_in(event: &Event) -> Content {
+    renderer("").render(event, &event.items.iter().collect::<Vec<_>>(), &"somebody".parse().unwrap())
+}
+
+#[test]
+fn a_notice_is_not_counted_and_bears_an_icon_only_if_it_is_bad() {
+    for (severity, status, title) in [
+        (Severity::Info, Status::Notice, "octo/repo: 2 commits pushed"),
+        (Severity::Warning, Status::Notice, "🟠 octo/repo: 2 commits pushed"),
+        (Severity::Critical, Status::Notice, "🔴 octo/repo: 2 commits pushed"),
+        (Severity::Info, Status::Firing, "🔵 firing: octo/repo: 2 commits pushed"),
+        (Severity::Critical, Status::Resolved, "✅ resolved: octo/repo: 2 commits pushed"),
+    ] {
+        for kind in ["github", "generic"] {
+            assert_eq!(built_in(&told(kind, severity, status)).title, title);
+        }
+    }
+}
+
+#[test]
+fn a_notice_says_everything_once() {
+    let content = built_in(&told("github", Severity::Info, Status::Notice));
+    assert_eq!(content.header, "### octo/repo: 2 commits pushed");
+    insta::assert_snapshot!(content.items[0].body.replace("  \n", "␠␠\n"), @"
+    **push is info**␠␠
+    branch: main␠␠
+    at 2026-11-21 19:28 UTC
+    ");
+    assert_eq!(content.items[0].short, "octo/repo: 2 commits pushed: push is info");
+    assert_eq!(content.footer, "[View on GitHub](https://github.example/compare)");
+    assert_eq!(content.buttons.len(), 1);
+}
+
+#[test]
+fn notices_are_counted_apart_from_what_fires_and_what_is_over() {
+    let items = |statuses: &[Status]| statuses.iter().map(|s| item("x", Severity::Info, *s)).collect::<Vec<_>>();
+    let (firing, notice, over) = (Status::Firing, Status::Notice, Status::Resolved);
+    for (statuses, counts) in [
+        (&[notice][..], "1 notice"),
+        (&[notice, notice], "2 notices"),
+        (&[over, notice, firing], "1 info firing, 1 notice, 1 resolved"),
+        (&[over], "1 resolved"),
+    ] {
+        let event = event(items(statuses));
+        assert_eq!(built_in(&event).title.split_once(": ").unwrap().0.split_once(' ').unwrap().1, counts);
+    }
+    let order: Vec<_> = content(&event(items(&[over, notice, firing]))).items.iter().map(|item| item.status).collect();
+    assert_eq!(order, [firing, notice, over]);
+}
+
 #[test]
 fn a_template_says_anew_what_is_to_be_different() {
     let own = renderer(
@@ -193,7 +250,7 @@ fn problems_of_templates_come_all_at_once_with_their_places() {
     templates[0]: FOLDER/broken.md.j2: syntax error: unexpected end of variable block (in broken:2)
     templates[1]: cannot read /nowhere: No such file or directory (os error 2)
     templates[2]: FOLDER/good.md.j2: templates[0] has a template called "good" already
-    receivers.oncall.template: no template is called "goood"; there are: broken, good, alertmanager
+    receivers.oncall.template: no template is called "goood"; there are: broken, good, alertmanager, github, generic
     "#);
 }
 
@@ -235,7 +292,6 @@ fn every_shipped_template_compiles() {
     let engine = engine::engine().unwrap();
     for (name, _) in engine::BUILT_IN {
         assert!(engine::extends_the_layout(&engine, name), "{name}");
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/render/templates/{name}.md.j2")).exists());
     }
 }
 
@@ -257,12 +313,12 @@ prop_compose! {
         labels in btree_map(outside_text(), outside_text(), 0..4),
         annotations in btree_map(prop_oneof![Just("summary".to_owned()), Just("description".to_owned()),
             Just("runbook_url".to_owned()), Just("message".to_owned()), outside_text()], outside_text(), 0..4),
-        (resolved, severity) in (any::<bool>(), 0_usize..3),
+        (status, severity) in (0_usize..3, 0_usize..3),
         (since, until) in (any::<i32>(), proptest::option::of(any::<i32>())),
         url in proptest::option::of(outside_text()),
     ) -> Item {
         let at = |second: i32| jiff::Timestamp::from_second(i64::from(second)).unwrap();
-        let status = if resolved { Status::Resolved } else { Status::Firing };
+        let status = [Status::Firing, Status::Resolved, Status::Notice][status];
         Item { labels, annotations, since: at(since), until: until.map(at), url,
             ..item(&name, Severity::ALL[severity], status) }
     }
@@ -302,15 +358,17 @@ proptest! {
     }
 
     #[test]
-    fn the_built_in_template_never_needs_a_stand_in(items in vec(any_item(), 1..4), truncated in any::<u64>()) {
+    fn the_built_in_templates_never_need_a_stand_in(items in vec(any_item(), 1..4), truncated in any::<u64>()) {
         let event = Event { truncated, ..event(items) };
         let items: Vec<_> = event.items.iter().collect();
         let renderer = renderer("");
         let overview = Overview::of(&event, &items, &TimeZone::UTC);
-        let parts = renderer.parts("alertmanager", &overview, &"oncall".parse().unwrap(), &TimeZone::UTC);
-        prop_assert!(parts.is_ok(), "{:?}", parts);
-        for part in parts.unwrap().items {
-            prop_assert!(!seen(&part.body).contains("Html") && !part.short.contains('\n'));
+        for template in ["alertmanager", "github", "generic"] {
+            let parts = renderer.parts(template, &overview, &"oncall".parse().unwrap(), &TimeZone::UTC);
+            prop_assert!(parts.is_ok(), "{:?}", parts);
+            for part in parts.unwrap().items {
+                prop_assert!(!seen(&part.body).contains("Html") && !part.short.contains('\n'));
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::model::event::{Item, Status};
 pub(crate) fn when(item: &Item, zone: &TimeZone) -> String {
     match (item.status, item.until) {
         (Status::Firing, _) => format!("since {}", at(item.since, zone)),
+        (Status::Notice, _) => format!("at {}", at(item.since, zone)),
         (Status::Resolved, None) => "resolved".to_owned(),
         (Status::Resolved, Some(until)) => {
             let lasted = until.duration_since(item.since);

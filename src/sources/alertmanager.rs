@@ -9,23 +9,18 @@
 
 mod wire;
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use url::Url;
 
 use crate::model::event::{Event, Item, Labels, Status};
 use crate::model::name::{EventId, Name};
 use crate::sources::BadBody;
 use crate::sources::alertmanager::wire::Alert;
+use crate::sources::outside::{LONGEST_TITLE, hex, one_line, web_address};
 use crate::sources::severity::Severities;
 
 /// The kind, as matchers see it.
 pub const KIND: &str = "alertmanager";
-
-/// The longest title, in characters: a push banner shows fewer.
-const LONGEST_TITLE: usize = 200;
 
 /// What a body of Alertmanager says.
 pub fn decode(source: &Name, severities: &Severities, body: &[u8], received_at: Timestamp) -> Result<Event, BadBody> {
@@ -74,7 +69,7 @@ fn is_zero(time: Timestamp) -> bool {
 fn name(labels: &Labels, annotations: &Labels) -> String {
     let words = [labels.get("alertname"), annotations.get("summary")];
     let lines = words.into_iter().flatten().filter_map(|text| text.lines().map(str::trim).find(|l| !l.is_empty()));
-    lines.map(shortened).next().unwrap_or_else(|| "unnamed alert".to_owned())
+    lines.map(|line| one_line(line, LONGEST_TITLE)).next().unwrap_or_else(|| "unnamed alert".to_owned())
 }
 
 /// What the group is about, in one line: the `alertname` it was grouped by, and the other group labels behind it. A
@@ -89,23 +84,7 @@ fn title(group: &Labels, items: &[Item]) -> String {
         (None, true, [only]) => only.name.clone(),
         (None, true, items) => format!("{} alerts", items.len()),
     };
-    shortened(&title)
-}
-
-/// The text in one line of at most [`LONGEST_TITLE`] characters.
-fn shortened(text: &str) -> String {
-    let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = line.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_TITLE - 1) {
-        Some((cut, last)) if cut + last.len_utf8() < line.len() => format!("{}…", &line[..cut]),
-        _ => line,
-    }
-}
-
-/// The address, if a browser would open it as a web page. Anything else (`javascript:`, a path, nothing) is none.
-fn web_address(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    matches!(url.scheme(), "http" | "https").then(|| url.into())
+    one_line(&title, LONGEST_TITLE)
 }
 
 /// Alertmanager quotes the receiver's name as a regular expression (`team\.a`) before it sends it; people write the
@@ -145,13 +124,6 @@ fn dedup_key(group_key: &str, receiver: Option<&str>, alerts: &[Alert]) -> Strin
         part(&since.as_nanosecond().to_be_bytes());
     }
     hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

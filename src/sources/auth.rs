@@ -1,8 +1,8 @@
-//! Whether a sender may post, by its headers alone.
+//! Whether a sender may post, by its headers, or by a signature of the body in one of them.
 //!
 //! The first thing a webhook meets, before anything is parsed or stored. What the sender shows is compared with the
 //! secret by the SHA-256 digests of both, in constant time, so neither the place of the first wrong byte nor the
-//! length of the secret can be measured. A secret file is read again when it has changed. Law 8: nothing a sender
+//! length of the secret can be measured; an HMAC is compared in constant time as it is. A secret file is read again when it has changed. Law 8: nothing a sender
 //! showed and nothing it should have shown ever reaches a log line or an error. Law 2: a secret of ours that cannot
 //! be read is our own fault and is told apart, for a 401 would make Alertmanager throw the alert away.
 
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
@@ -56,7 +57,8 @@ impl Guard {
         Ok(Self { auth: auth.clone(), secret_is_unreadable: AtomicBool::new(false) })
     }
 
-    /// Whether these headers open the source. `source` is for the log line about a secret that cannot be read.
+    /// Whether these headers open the source; of a signature, whether there is one at all. `source` is for the log
+    /// line about a secret that cannot be read.
     pub fn admit(&self, headers: &HeaderMap, source: &Name) -> Result<(), Unauthorised> {
         let Some(secret) = secret_of(&self.auth) else { return Ok(()) };
         let secret = self.reveal(secret, source)?;
@@ -68,9 +70,27 @@ impl Guard {
                 shown.is_some_and(|shown| same(&shown, format!("{username}:{expected}").as_bytes()))
             }
             Auth::Header { name, .. } => only(headers, name).is_some_and(|shown| same(shown, expected.as_bytes())),
+            Auth::Hmac { header, .. } => signature(headers, header).is_some(),
             Auth::None => true,
         };
         if admitted { Ok(()) } else { Err(Unauthorised::WrongCredentials) }
+    }
+
+    /// Whether the body shows who sends it.
+    pub fn wants_a_signature(&self) -> bool {
+        matches!(self.auth, Auth::Hmac { .. })
+    }
+
+    /// Whether the body has the signature the source asks for. Where it asks for none, [`Self::admit`] has decided.
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], source: &Name) -> Result<(), Unauthorised> {
+        let Auth::Hmac { secret, header } = &self.auth else { return Ok(()) };
+        let key = self.reveal(secret, source)?;
+        let shown = signature(headers, header).ok_or(Unauthorised::WrongCredentials)?;
+        // HMAC takes keys of any length, so the error cannot come; a refusal is its safe side all the same.
+        let mac = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes());
+        let mut mac = mac.map_err(|_| Unauthorised::WrongCredentials)?;
+        mac.update(body);
+        mac.verify_slice(&shown).map_err(|_| Unauthorised::WrongCredentials)
     }
 
     fn reveal(&self, secret: &Secret, source: &Name) -> Result<SecretString, Unauthorised> {
@@ -95,6 +115,7 @@ fn secret_of(auth: &Auth) -> Option<&Secret> {
         Auth::Bearer(secret) => Some(secret),
         Auth::Basic { password, .. } => Some(password),
         Auth::Header { value, .. } => Some(value),
+        Auth::Hmac { secret, .. } => Some(secret),
         Auth::None => None,
     }
 }
@@ -113,6 +134,21 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     let (first, second) = (values.next()?, values.next());
     second.is_none().then_some(first.as_bytes())
+}
+
+/// The SHA-256 HMAC that a header shows: 64 hex digits, with or without `sha256=` before them.
+fn signature(headers: &HeaderMap, name: &HeaderName) -> Option<[u8; 32]> {
+    let shown = only(headers, name)?;
+    let digits = shown.strip_prefix(b"sha256=").unwrap_or(shown);
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let bytes: Option<Vec<u8>> = digits
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect();
+    bytes?.try_into().ok()
 }
 
 fn same(shown: &[u8], expected: &[u8]) -> bool {
@@ -184,6 +220,65 @@ mod tests {
         assert_eq!(admit(auth(), &[("x-token", "s3")]), Ok(()));
         assert_eq!(admit(auth(), &[("x-token", "S3")]), Err(WrongCredentials));
         assert_eq!(admit(auth(), &[("authorization", "s3")]), Err(WrongCredentials));
+    }
+
+    /// GitHub's own example, see
+    /// <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries#testing-the-webhook-payload-validation>.
+    const SIGNED: &str = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+    fn verify(header: Option<&str>, body: &str) -> Result<(), Unauthorised> {
+        let secret = Secret::given("It's a Secret to Everybody");
+        let header_name = HeaderName::from_static("x-hub-signature-256");
+        let guard = Guard::compile(&Auth::Hmac { secret, header: header_name.clone() }, "sources.gh").unwrap();
+        assert!(guard.wants_a_signature());
+        let header = header.map(|value| (header_name, HeaderValue::from_str(value).unwrap()));
+        let (headers, source) = (HeaderMap::from_iter(header), "gh".parse().unwrap());
+        guard.admit(&headers, &source).and_then(|()| guard.verify(&headers, body.as_bytes(), &source))
+    }
+
+    #[test]
+    fn githubs_own_example_of_a_signature_is_right_with_and_without_its_prefix() {
+        assert_eq!(verify(Some(&format!("sha256={SIGNED}")), "Hello, World!"), Ok(()));
+        assert_eq!(verify(Some(SIGNED), "Hello, World!"), Ok(()));
+        assert_eq!(verify(Some(&SIGNED.to_uppercase()), "Hello, World!"), Ok(()));
+    }
+
+    #[test]
+    fn one_flipped_bit_of_a_signature_or_a_body_opens_nothing() {
+        for at in 0..SIGNED.len() {
+            let other = if &SIGNED[at..=at] == "0" { "1" } else { "0" };
+            let flipped = format!("sha256={}{other}{}", &SIGNED[..at], &SIGNED[at + 1..]);
+            assert_eq!(verify(Some(&flipped), "Hello, World!"), Err(WrongCredentials), "{flipped}");
+        }
+        for body in ["Hello, World?", "hello, World!", "Hello, World", "Hello, World!\n", ""] {
+            assert_eq!(verify(Some(SIGNED), body), Err(WrongCredentials), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_signature_opens_nothing() {
+        let short = &SIGNED[..62];
+        let long = format!("{SIGNED}00");
+        let odd = &SIGNED[..63];
+        let not_hex = format!("{odd}g");
+        let other = format!("sha1={SIGNED}");
+        let twice = format!("sha256=sha256={SIGNED}");
+        for wrong in ["", "sha256=", short, &long, odd, &not_hex, &other, &twice, "+1"] {
+            assert_eq!(verify(Some(wrong), "Hello, World!"), Err(WrongCredentials), "{wrong}");
+        }
+        assert_eq!(verify(None, "Hello, World!"), Err(WrongCredentials));
+    }
+
+    #[test]
+    fn two_signatures_open_nothing() {
+        let header = HeaderName::from_static("x-signature");
+        let auth = Auth::Hmac { secret: Secret::given("It's a Secret to Everybody"), header: header.clone() };
+        let guard = Guard::compile(&auth, "sources.gh").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(&header, HeaderValue::from_static(SIGNED));
+        assert_eq!(guard.verify(&headers, b"Hello, World!", &"gh".parse().unwrap()), Ok(()));
+        headers.append(&header, HeaderValue::from_static(SIGNED));
+        assert_eq!(guard.verify(&headers, b"Hello, World!", &"gh".parse().unwrap()), Err(WrongCredentials));
     }
 
     #[test]

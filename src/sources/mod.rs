@@ -1,12 +1,15 @@
 //! Bytes of one kind of sender → [`Event`]. One file per kind, and [`auth`].
 //!
 //! Second stop of an alert, right behind the public port: first the credentials ([`Source::authenticate`], by the
-//! headers alone), then the body ([`Source::decode`]). The kinds are a closed enum and one `match`; a new kind is a
+//! headers alone, and [`Source::verify`] where the body is signed), then the body ([`Source::decode`]). The kinds are a closed enum and one `match`; a new kind is a
 //! new file and a new arm. Law 2 lives here: [`BadBody`] is said only where sending again cannot help, and a secret
 //! of ours that cannot be read is told apart from wrong credentials. Nothing here knows routes, receivers or DingTalk.
 
 pub mod alertmanager;
 pub mod auth;
+pub mod generic;
+pub mod github;
+mod outside;
 pub mod severity;
 
 use std::collections::BTreeMap;
@@ -21,6 +24,7 @@ use crate::config::problem::Problem;
 use crate::model::event::Event;
 use crate::model::name::Name;
 use crate::sources::auth::{Guard, Unauthorised};
+use crate::sources::generic::fields::Fields;
 use crate::sources::severity::Severities;
 
 /// Every configured source, ready to decode.
@@ -31,10 +35,28 @@ pub struct Sources(BTreeMap<Name, Source>);
 #[derive(Debug)]
 pub struct Source {
     name: Name,
-    kind: SourceKind,
+    speaks: Speaks,
     dedup_window: Duration,
     guard: Guard,
     severities: Severities,
+}
+
+/// What the senders of a source speak.
+#[derive(Debug)]
+enum Speaks {
+    Alertmanager,
+    Github,
+    Generic(Box<Fields>),
+}
+
+/// What a webhook came to.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "taken apart where it is made; a box would only be one more thing")]
+pub enum Decoded {
+    /// It told of something.
+    Event(Event),
+    /// It only asked whether somebody is there: GitHub's `ping`. Answered 202, and nothing is kept.
+    Ping,
 }
 
 /// The body is not what this kind of source sends.
@@ -53,16 +75,9 @@ impl Sources {
         let mut problems = Vec::new();
         let mut ready = BTreeMap::new();
         for (name, settings) in sources {
-            let path = format!("sources.{name}");
-            match (Guard::compile(&settings.auth, &path), Severities::compile(&settings.severity, &path)) {
-                (Ok(guard), Ok(severities)) => {
-                    let (kind, dedup_window) = (settings.kind, settings.dedup_window);
-                    ready.insert(name.clone(), Source { name: name.clone(), kind, dedup_window, guard, severities });
-                }
-                (guard, severities) => {
-                    problems.extend(guard.err());
-                    problems.extend(severities.err().unwrap_or_default());
-                }
+            match Source::compile(name, settings) {
+                Ok(source) => drop(ready.insert(name.clone(), source)),
+                Err(wrong) => problems.extend(wrong),
             }
         }
         if problems.is_empty() { Ok(Self(ready)) } else { Err(problems) }
@@ -75,6 +90,28 @@ impl Sources {
 }
 
 impl Source {
+    fn compile(name: &Name, settings: &config::Source) -> Result<Self, Vec<Problem>> {
+        let path = format!("sources.{name}");
+        let guard = Guard::compile(&settings.auth, &path).map_err(|problem| vec![problem]);
+        let severities = Severities::compile(&settings.severity, &path);
+        let speaks = match settings.kind {
+            SourceKind::Alertmanager => Ok(Speaks::Alertmanager),
+            SourceKind::Github => Ok(Speaks::Github),
+            SourceKind::Generic => {
+                Fields::compile(&settings.fields, &path).map(|fields| Speaks::Generic(Box::new(fields)))
+            }
+        };
+        match (guard, severities, speaks) {
+            (Ok(guard), Ok(severities), Ok(speaks)) => {
+                Ok(Self { name: name.clone(), speaks, dedup_window: settings.dedup_window, guard, severities })
+            }
+            (guard, severities, speaks) => {
+                let problems = [guard.err(), severities.err(), speaks.err()];
+                Err(problems.into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &Name {
         &self.name
@@ -91,10 +128,48 @@ impl Source {
         self.guard.admit(headers, &self.name)
     }
 
-    /// What the body says. The event's id is fresh; all else follows from the body, the source and `received_at`.
-    pub fn decode(&self, body: &[u8], received_at: Timestamp) -> Result<Event, BadBody> {
-        match self.kind {
-            SourceKind::Alertmanager => alertmanager::decode(&self.name, &self.severities, body, received_at),
+    /// Whether the body itself shows who sends it, by a signature: then nothing is known of the sender before
+    /// [`Self::verify`].
+    pub fn is_signed(&self) -> bool {
+        self.guard.wants_a_signature()
+    }
+
+    /// Whether the body is signed as the source asks; constant time. For a source that asks for no signature it is.
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Unauthorised> {
+        self.guard.verify(headers, body, &self.name)
+    }
+
+    /// Whether its senders may send a form (`application/x-www-form-urlencoded`) beside JSON.
+    pub fn takes_forms(&self) -> bool {
+        matches!(self.speaks, Speaks::Github)
+    }
+
+    /// What the body says. The event's id is fresh; all else follows from the headers, the body, the source and
+    /// `received_at`.
+    pub fn decode(&self, headers: &HeaderMap, body: &[u8], received_at: Timestamp) -> Result<Decoded, BadBody> {
+        match &self.speaks {
+            Speaks::Alertmanager => {
+                alertmanager::decode(&self.name, &self.severities, body, received_at).map(Decoded::Event)
+            }
+            Speaks::Github => {
+                github::decode(&self.name, headers, body, received_at).map(|decoded| self.with_severities(decoded))
+            }
+            Speaks::Generic(fields) => {
+                generic::decode(&self.name, fields, &self.severities, body, received_at).map(Decoded::Event)
+            }
         }
+    }
+
+    /// GitHub's own judgement, unless the source's map knows a word of the delivery, such as its `conclusion`. The
+    /// default lifts what GitHub thinks nothing of: it says nothing of how bad most things are.
+    fn with_severities(&self, mut decoded: Decoded) -> Decoded {
+        if let Decoded::Event(event) = &mut decoded {
+            let facts = &event.facts;
+            for item in &mut event.items {
+                let mapped = self.severities.mapped(|name| facts.get(name).or_else(|| item.labels.get(name)));
+                item.severity = mapped.unwrap_or(item.severity.max(self.severities.default()));
+            }
+        }
+        decoded
     }
 }

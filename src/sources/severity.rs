@@ -38,14 +38,36 @@ impl Severities {
         Ok(Self { labels: rules.labels.clone(), map, default: rules.default })
     }
 
-    /// The severity of an item with these labels. The first of the configured labels that is there decides; its value
-    /// is looked up in the map, then among the severities' own names, both without regard to case. A value that
-    /// neither knows means the default: the labels behind it are not asked. As everywhere with Prometheus, an empty
-    /// label is no label.
+    /// The severity of an item with these labels; see [`Self::asking`].
     pub fn of(&self, labels: &Labels) -> Severity {
-        let mut present = self.labels.iter().filter_map(|name| labels.get(name)).filter(|value| !value.is_empty());
-        let Some(value) = present.next() else { return self.default };
-        self.map.get(&value.to_lowercase()).copied().or_else(|| Severity::named(value)).unwrap_or(self.default)
+        self.asking(|name| labels.get(name))
+    }
+
+    /// The severity of an item that has these words under the configured labels' names. The first label that is there
+    /// decides: a value that means nothing is the default, and the labels behind it are not asked. As everywhere with
+    /// Prometheus, an empty label is no label.
+    pub fn asking<W: AsRef<str>>(&self, word: impl Fn(&str) -> Option<W>) -> Severity {
+        let mut present = self.labels.iter().filter_map(|name| word(name)).filter(|word| !word.as_ref().is_empty());
+        present.next().map_or(self.default, |word| self.called(word.as_ref()))
+    }
+
+    /// The severity of the first of these words that the map knows; names of severities are not looked for.
+    pub fn mapped<W: AsRef<str>>(&self, word: impl Fn(&str) -> Option<W>) -> Option<Severity> {
+        self.labels.iter().filter_map(|name| word(name)).find_map(|word| self.in_map(word.as_ref()))
+    }
+
+    /// Where nothing says anything known.
+    pub fn default(&self) -> Severity {
+        self.default
+    }
+
+    /// What a word means: looked up in the map, then among the severities' own names, both without regard to case.
+    pub fn called(&self, word: &str) -> Severity {
+        self.in_map(word).or_else(|| Severity::named(word)).unwrap_or(self.default)
+    }
+
+    fn in_map(&self, word: &str) -> Option<Severity> {
+        self.map.get(&word.to_lowercase()).copied()
     }
 }
 
@@ -86,6 +108,16 @@ mod tests {
         assert_eq!(severity_of(&[("level", "info"), ("severity", "")]), Severity::Info, "an empty label is no label");
         assert_eq!(severity_of(&[("level", "info"), ("severity", "none")]), Severity::Warning, "unknown: the default");
         assert_eq!(severity_of(&[]), Severity::Warning);
+    }
+
+    #[test]
+    fn the_map_alone_may_be_asked_and_then_the_first_word_it_knows_decides() {
+        let words = [("severity", "none"), ("level", "PAGE")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let words = Labels::from(words);
+        let mapped = |map| Severities::compile(&rules(map), "sources.gh").unwrap().mapped(|name| words.get(name));
+        assert_eq!(mapped(&[("page", Severity::Critical)]), Some(Severity::Critical));
+        assert_eq!(mapped(&[("page", Severity::Critical), ("None", Severity::Info)]), Some(Severity::Info));
+        assert_eq!(mapped(&[]), None);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)] // The helpers at the bottom are tests too.
 
+mod sources;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -21,6 +21,7 @@ use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::receipts::{self, Receipts};
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
+use dingtalk_relay::sources::Decoded;
 use dingtalk_relay::store::{Accepted, Store, StoreError, sqlite};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -158,7 +159,8 @@ pub async fn start(settings: &str) -> Relay {
     start_with(config::from_text(settings).unwrap_or_else(|problems| panic!("{problems:#?}"))).await
 }
 
-async fn start_with(config: Config) -> Relay {
+/// A relay with this configuration.
+pub async fn start_with(config: Config) -> Relay {
     let compiled = compiled(&config);
     let listeners = Listeners::bind(&config).await.unwrap();
     Relay::start(config, compiled, listeners).await.unwrap()
@@ -276,7 +278,9 @@ impl Bench {
     pub async fn accept(&self, receiver: &str, body: &[u8]) -> Accepted {
         let sources = dingtalk_relay::sources::Sources::compile(&self.config.sources).unwrap();
         let source = sources.named("alertmanager").unwrap();
-        let event = source.decode(body, self.clock.now()).unwrap();
+        let Decoded::Event(event) = source.decode(&::http::HeaderMap::new(), body, self.clock.now()).unwrap() else {
+            panic!()
+        };
         let way = Way::Direct(receiver.parse::<Name>().unwrap());
         let body = bytes::Bytes::copy_from_slice(body);
         self.ingest.accept(event, way, body, source.dedup_window(), self.clock.now()).await.unwrap()

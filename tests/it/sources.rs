@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dingtalk_relay::config::secret::Secret;
-use dingtalk_relay::config::{Auth, SeverityRules, Source, SourceKind};
+use dingtalk_relay::config::{Auth, Fields, SeverityRules, Source, SourceKind};
 use dingtalk_relay::model::event::{Event, Item, Severity, Status};
-use dingtalk_relay::sources::Sources;
+use dingtalk_relay::sources::{Decoded, Sources};
 use jiff::Timestamp;
 
 #[test]
@@ -111,13 +111,22 @@ fn line(item: &Item) -> String {
 
 fn decoded(body: &[u8]) -> Event {
     let sources = Sources::compile(&configured(Secret::given("opensesame"))).unwrap();
-    sources.named("am").unwrap().decode(body, Timestamp::UNIX_EPOCH).unwrap()
+    let source = sources.named("am").unwrap();
+    let decoded = source.decode(&http::HeaderMap::new(), body, Timestamp::UNIX_EPOCH).unwrap();
+    let Decoded::Event(event) = decoded else { panic!("a ping") };
+    event
 }
 
 fn configured(token: Secret) -> BTreeMap<dingtalk_relay::model::name::Name, Source> {
     let severity = SeverityRules { labels: vec!["severity".into()], map: BTreeMap::new(), default: Severity::Warning };
     let dedup_window = Duration::from_secs(360);
-    let source = Source { kind: SourceKind::Alertmanager, auth: Auth::Bearer(token), dedup_window, severity };
+    let source = Source {
+        kind: SourceKind::Alertmanager,
+        auth: Auth::Bearer(token),
+        dedup_window,
+        severity,
+        fields: Fields::default(),
+    };
     BTreeMap::from([("am".parse().unwrap(), source)])
 }
 

@@ -17,24 +17,34 @@ use crate::http::problem::ProblemAnswer;
 /// How much of a refused body is thrown away, in bytes, before the connection is closed on whoever sends more.
 const GREATEST_WASTE: usize = 16 * 1024 * 1024;
 
-/// Whether the headers announce a body that can be read: JSON, not compressed. One that says no type is believed to
-/// be JSON; decoding will tell.
-pub(super) fn readable(headers: &HeaderMap) -> Result<(), ProblemAnswer> {
+/// Whether the headers announce a body that can be read: JSON, or a form where the source takes forms; not
+/// compressed. One that says no type is believed to be JSON; decoding will tell.
+pub(super) fn readable(headers: &HeaderMap, takes_forms: bool) -> Result<(), ProblemAnswer> {
     let plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     if !headers.get_all(CONTENT_ENCODING).iter().all(|value| text(value).split(',').all(plain)) {
         return Err(ProblemAnswer::unsupported("send the body as it is, without compression"));
     }
-    if !headers.get_all(CONTENT_TYPE).iter().all(|value| is_json(&text(value))) {
+    let is_ours = |text: &str| is_json(text) || (takes_forms && is_form(text));
+    if !headers.get_all(CONTENT_TYPE).iter().all(|value| is_ours(&text(value))) {
         return Err(ProblemAnswer::unsupported("send JSON, as content-type: application/json"));
     }
     Ok(())
 }
 
 fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(content_type);
     let Some((_, kind)) = essence.split_once('/') else { return false };
     kind == "json" || kind.ends_with("+json")
+}
+
+fn is_form(content_type: &str) -> bool {
+    essence(content_type) == "application/x-www-form-urlencoded"
+}
+
+/// The type without its parameters, in lower case.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Whether the announced size is within the limit, in bytes.
@@ -94,12 +104,12 @@ mod tests {
 
     fn judged(name: http::HeaderName, value: &'static str) -> Result<(), StatusCode> {
         let headers = HeaderMap::from_iter([(name, http::HeaderValue::from_static(value))]);
-        readable(&headers).map_err(|problem| problem.status())
+        readable(&headers, false).map_err(|problem| problem.status())
     }
 
     #[test]
     fn json_is_read_under_all_its_names() {
-        assert!(readable(&HeaderMap::new()).is_ok());
+        assert!(readable(&HeaderMap::new(), false).is_ok());
         for name in ["application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json", "text/json"]
         {
             assert_eq!(judged(CONTENT_TYPE, name), Ok(()), "{name}");
@@ -107,6 +117,16 @@ mod tests {
         for name in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", "", "a/jsonp"] {
             assert_eq!(judged(CONTENT_TYPE, name), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE), "{name}");
         }
+    }
+
+    #[test]
+    fn a_form_is_read_where_the_source_takes_forms() {
+        for name in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-URLencoded; charset=utf-8"] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, http::HeaderValue::from_static(name))]);
+            assert_eq!((readable(&headers, true).is_ok(), readable(&headers, false).is_ok()), (true, false), "{name}");
+        }
+        let other = HeaderMap::from_iter([(CONTENT_TYPE, http::HeaderValue::from_static("multipart/form-data"))]);
+        assert!(readable(&other, true).is_err());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //!
 //! One webhook passes, in this order: source (404), method (405), credentials (401), receiver (404), type and
 //! encoding (415), size (413), the whole body (503 when it comes too slowly), decoding (400), `ingest` (503). The
-//! credentials come before anything is read, so a stranger learns which sources exist and nothing else. Whatever is
-//! our own fault or state is a 503 (law 2). This file knows no wire format, no route and no store.
+//! credentials come before anything is read, so a stranger learns which sources exist and nothing else. Where the
+//! credentials are a signature of the body, the body is read first, within its size, and receiver and type are judged
+//! behind it. Whatever is our own fault or state is a 503 (law 2). This file knows no wire format, no route and no
+//! store.
 
 mod body;
 mod quiet;
@@ -21,7 +23,7 @@ use axum::routing::any;
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -32,7 +34,7 @@ use crate::model::delivery;
 use crate::model::name::{DeliveryId, EventId, Name};
 use crate::operator::readiness::Readiness;
 use crate::sources::auth::Unauthorised;
-use crate::sources::{Source, Sources};
+use crate::sources::{Decoded, Source, Sources};
 use crate::telemetry::metrics;
 
 /// What a source may ask its senders for. Both are named whatever it asks for: a stranger need not know.
@@ -194,12 +196,15 @@ impl Hooks {
         parts: &Parts,
         body: Body,
     ) -> Result<Value, ProblemAnswer> {
-        let admitted = live.admit(source, receiver, parts).and_then(|admitted| {
+        let known = live.admit(source, parts).and_then(|source| {
+            if !source.is_signed() {
+                live.way(source, receiver, parts)?;
+            }
             body::small_enough(&body, live.max_body)?;
-            Ok(admitted)
+            Ok(source)
         });
-        let (source, way) = match admitted {
-            Ok(admitted) => admitted,
+        let source = match known {
+            Ok(source) => source,
             Err(problem) => {
                 body::discard(&parts.headers, body, self.patience.linger).await;
                 return Err(problem);
@@ -209,12 +214,24 @@ impl Hooks {
         if self.readiness.is_stopping() {
             return Err(ProblemAnswer::unavailable("the relay is shutting down; send it again").and_close());
         }
-        self.keep(&live.ingest, source, way, body).await
+        source.verify(&parts.headers, &body).map_err(not_admitted)?;
+        let way = live.way(source, receiver, parts)?;
+        self.keep(&live.ingest, source, way, &parts.headers, body).await
     }
 
-    async fn keep(&self, ingest: &Ingest, source: &Source, way: Way, body: Bytes) -> Result<Value, ProblemAnswer> {
+    async fn keep(
+        &self,
+        ingest: &Ingest,
+        source: &Source,
+        way: Way,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Value, ProblemAnswer> {
         let now = Timestamp::now();
-        let event = source.decode(&body, now).map_err(|bad| ProblemAnswer::bad_request(bad.to_string()))?;
+        let decoded = source.decode(headers, &body, now).map_err(|bad| ProblemAnswer::bad_request(bad.to_string()))?;
+        let Decoded::Event(event) = decoded else {
+            return Ok(json!({"event": null, "duplicate": false, "deliveries": []}));
+        };
         let not_kept = || ProblemAnswer::unavailable("it could not be stored; send it again");
         // When the time is over the commit may still come: the sender's next try is then its twin.
         let no_answer = |_| ProblemAnswer::unavailable("it could not be stored in time; send it again");
@@ -244,29 +261,29 @@ impl Hooks {
 }
 
 impl Live {
-    /// Everything that can be said without the body.
-    fn admit<'l>(
-        &'l self,
-        source: Option<&'l Source>,
-        receiver: Option<&str>,
-        parts: &Parts,
-    ) -> Result<(&'l Source, Way), ProblemAnswer> {
+    /// The source, if there is one and the headers do not show a stranger.
+    fn admit<'l>(&self, source: Option<&'l Source>, parts: &Parts) -> Result<&'l Source, ProblemAnswer> {
         let source = source.ok_or_else(|| ProblemAnswer::not_found("no source of this name is configured"))?;
         if parts.method != Method::POST {
             return Err(ProblemAnswer::wrong_method("POST"));
         }
         source.authenticate(&parts.headers).map_err(not_admitted)?;
-        let way = self.way(receiver)?;
-        body::readable(&parts.headers)?;
-        Ok((source, way))
+        Ok(source)
     }
 
-    fn way(&self, receiver: Option<&str>) -> Result<Way, ProblemAnswer> {
-        let Some(receiver) = receiver else {
-            let no_route = "no route is configured; post straight to /hooks/{source}/{receiver}";
-            return self.ingest.routes.is_some().then_some(Way::Routed).ok_or(ProblemAnswer::not_found(no_route));
+    /// Where the webhook goes, for a sender who is known, if its body can be read at all.
+    fn way(&self, source: &Source, receiver: Option<&str>, parts: &Parts) -> Result<Way, ProblemAnswer> {
+        let way = match receiver {
+            None => {
+                let no_route = "no route is configured; post straight to /hooks/{source}/{receiver}";
+                self.ingest.routes.as_ref().map(|_| Way::Routed).ok_or(ProblemAnswer::not_found(no_route))?
+            }
+            Some(name) => {
+                let no_receiver = ProblemAnswer::not_found("no receiver of this name is configured");
+                Way::Direct(self.receivers.get(name).ok_or(no_receiver)?.clone())
+            }
         };
-        let no_receiver = || ProblemAnswer::not_found("no receiver of this name is configured");
-        Ok(Way::Direct(self.receivers.get(receiver).ok_or_else(no_receiver)?.clone()))
+        body::readable(&parts.headers, source.takes_forms())?;
+        Ok(way)
     }
 }

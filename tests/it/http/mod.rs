@@ -8,3 +8,4 @@ mod admin;
 mod connections;
 mod hooks;
 pub(crate) mod relay;
+mod signed;

@@ -208,6 +208,7 @@ fn config() -> Config {
             map: BTreeMap::new(),
             default: Severity::Warning,
         },
+        fields: Default::default(),
     };
     Config {
         http: config::Http {

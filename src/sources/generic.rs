@@ -1,0 +1,136 @@
+//! Any JSON object → [`Event`].
+//!
+//! What the operator's `fields` say counts (`fields` has the expressions); for what they do not say there is a guess
+//! that is never wrong enough to hide something: the title is the first member that is called like one, the text is
+//! every member as `key: value` (`members`), the event is a notice. A field that fails is as if it were not there, so
+//! nothing but a body that is no JSON object is refused. The one item carries title and text as the annotations
+//! `summary` and `description`, which every template shows. Knows no sender by name.
+
+pub(crate) mod fields;
+mod members;
+
+use jiff::Timestamp;
+
+use crate::model::event::{Event, Item, Labels, Severity, Status};
+use crate::model::name::{EventId, Name};
+use crate::sources::BadBody;
+use crate::sources::generic::fields::Fields;
+use crate::sources::generic::members::Members;
+use crate::sources::outside::{LONGEST_TITLE, one_line, sha256, web_address};
+use crate::sources::severity::Severities;
+
+/// The kind, as matchers see it.
+pub const KIND: &str = "generic";
+
+/// A longer dedup key is stored as its digest, in bytes.
+const LONGEST_KEY: usize = 200;
+
+/// What a body says.
+pub(crate) fn decode(
+    source: &Name,
+    fields: &Fields,
+    severities: &Severities,
+    body: &[u8],
+    received_at: Timestamp,
+) -> Result<Event, BadBody> {
+    let members = Members::read(body)?;
+    let said = Said::by(&members, fields, severities, source);
+    let keys = Keys::of(&said, body);
+    Ok(Event {
+        id: EventId::fresh(),
+        source: source.clone(),
+        kind: KIND,
+        title: said.title.clone(),
+        url: said.url.clone(),
+        received_at,
+        order_key: keys.order.clone(),
+        dedup_key: keys.dedup,
+        facts: Labels::new(),
+        group: Labels::new(),
+        items: vec![said.item(keys.order, received_at)],
+        truncated: 0,
+    })
+}
+
+/// What the fields and the members come to.
+struct Said {
+    title: String,
+    text: String,
+    severity: Severity,
+    /// As configured; `None` where nothing is, or where it failed.
+    dedup_key: Option<String>,
+    status: Status,
+    /// Whether `fields.status` is configured.
+    has_status: bool,
+    url: Option<String>,
+    labels: Labels,
+}
+
+impl Said {
+    fn by(members: &Members, fields: &Fields, severities: &Severities, source: &Name) -> Self {
+        let payload = members.payload();
+        let ask = |field: &Option<fields::Field>| field.as_ref().and_then(|field| field.text(&payload, source));
+        let labels = fields.labels(&payload, source);
+        let guess = || members.title().unwrap_or_else(|| source.to_string());
+        let title = ask(&fields.title).map(|title| one_line(&title, LONGEST_TITLE)).filter(|title| !title.is_empty());
+        let title = title.unwrap_or_else(guess);
+        let member = |name: &str| labels.get(name).cloned().or_else(|| members.word(name));
+        let severity = ask(&fields.severity).map(|word| severities.called(&word));
+        Self {
+            text: ask(&fields.text).unwrap_or_else(|| members.text(&title, &labels)),
+            severity: severity.unwrap_or_else(|| severities.asking(member)),
+            dedup_key: ask(&fields.dedup_key),
+            status: ask(&fields.status).map_or(Status::Notice, |word| status(&word)),
+            has_status: fields.status.is_some(),
+            url: ask(&fields.url).and_then(|address| web_address(&address)),
+            title,
+            labels,
+        }
+    }
+
+    fn item(self, fingerprint: String, received_at: Timestamp) -> Item {
+        let said = [("summary", &self.title), ("description", &self.text)].into_iter();
+        let said = said.filter(|(_, text)| !text.is_empty());
+        Item {
+            fingerprint,
+            annotations: said.map(|(name, text)| (name.to_owned(), text.clone())).collect(),
+            name: self.title,
+            status: self.status,
+            severity: self.severity,
+            labels: self.labels,
+            since: received_at,
+            // When it began is not known, so neither is how long it lasted.
+            until: None,
+            url: self.url,
+        }
+    }
+}
+
+fn status(word: &str) -> Status {
+    let states = [Status::Firing, Status::Resolved];
+    states.into_iter().find(|status| word.eq_ignore_ascii_case(status.as_str())).unwrap_or(Status::Notice)
+}
+
+/// What tells twins, and what stays in order.
+struct Keys {
+    dedup: String,
+    order: String,
+}
+
+impl Keys {
+    /// The configured key, else the digest of the body. A configured key usually names the thing that fires, so where
+    /// a status is configured too it tells twins as well, as it does for Alertmanager: else the word that it is over
+    /// would be taken for a twin of the word that it is on, and be lost. Both still share their order.
+    fn of(said: &Said, body: &[u8]) -> Self {
+        let Some(key) = &said.dedup_key else {
+            let digest = sha256(body);
+            return Self { dedup: digest.clone(), order: digest };
+        };
+        let order = if key.len() > LONGEST_KEY { sha256(key.as_bytes()) } else { key.clone() };
+        let dedup = if said.has_status { format!("{order}/{}", said.status) } else { order.clone() };
+        Self { dedup, order }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! `fields` of a `generic` source: minijinja expressions over the body, compiled once and asked for every webhook.
+//!
+//! An expression sees the body as `payload` and nothing else. Whatever goes wrong while it is asked costs that field
+//! and never the event: the field is as if it were not configured, and the log says so at debug level. Fuel bounds
+//! its work. What a JSON `null` stands under counts as missing, so `payload.title or payload.name` and
+//! `|default(…)` do what they seem to do.
+//!
+//! What is shown may be put together of what is there, so a missing member is empty there. A dedup key may not: with
+//! half of it missing, events that have nothing to do with each other would be twins, and all but one would be lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value, context};
+
+use crate::config;
+use crate::config::LabelFields;
+use crate::config::problem::{Problem, inside};
+use crate::model::event::Labels;
+use crate::model::name::Name;
+
+/// The instructions one expression may take; a plain one takes about five.
+const FUEL: u64 = 1_000;
+/// The longest expression, in bytes. A sum of ten thousand parts is deeper than the engine's stack.
+const LONGEST: usize = 4_000;
+
+/// For what is shown: a missing member is empty, and so is what stands below it.
+static SHOWN: LazyLock<Environment<'static>> = LazyLock::new(|| engine(UndefinedBehavior::Chainable));
+/// For keys: an expression that needs a missing member fails.
+static KEYS: LazyLock<Environment<'static>> = LazyLock::new(|| engine(UndefinedBehavior::SemiStrict));
+
+fn engine(undefined: UndefinedBehavior) -> Environment<'static> {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(undefined);
+    engine.set_fuel(Some(FUEL));
+    // Debug information would carry the payload into the logs.
+    engine.set_debug(false);
+    engine
+}
+
+/// Every configured field, ready to ask.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    pub(super) title: Option<Field>,
+    pub(super) text: Option<Field>,
+    pub(super) severity: Option<Field>,
+    pub(super) dedup_key: Option<Field>,
+    pub(super) status: Option<Field>,
+    pub(super) url: Option<Field>,
+    labels: Vec<LabelField>,
+}
+
+/// One expression.
+pub(super) struct Field {
+    /// Its key, for the log.
+    name: String,
+    expression: Expression<'static, 'static>,
+}
+
+/// Where labels come from.
+#[derive(Debug)]
+enum LabelField {
+    /// One label of this name.
+    One(String, Field),
+    /// An expression that yields a map of them.
+    All(Field),
+}
+
+impl Fields {
+    /// Compiles the fields of the source at `path`, or says everything that is wrong with them.
+    pub(crate) fn compile(fields: &config::Fields, path: &str) -> Result<Self, Vec<Problem>> {
+        let mut compiler = Compiler { path: format!("{path}.fields"), problems: Vec::new() };
+        let compiled = Self {
+            title: compiler.field("title", &fields.title, &SHOWN),
+            text: compiler.field("text", &fields.text, &SHOWN),
+            severity: compiler.field("severity", &fields.severity, &SHOWN),
+            dedup_key: compiler.field("dedup_key", &fields.dedup_key, &KEYS),
+            status: compiler.field("status", &fields.status, &SHOWN),
+            url: compiler.field("url", &fields.url, &SHOWN),
+            labels: compiler.labels(fields.labels.as_ref()),
+        };
+        if compiler.problems.is_empty() { Ok(compiled) } else { Err(compiler.problems) }
+    }
+
+    /// The labels that `payload` has; none that are empty.
+    pub(super) fn labels(&self, payload: &Value, source: &Name) -> Labels {
+        let mut labels = Labels::new();
+        for field in &self.labels {
+            match field {
+                LabelField::One(name, field) => {
+                    labels.extend(field.text(payload, source).map(|text| (name.clone(), text)));
+                }
+                LabelField::All(field) => labels.extend(field.map(payload, source)),
+            }
+        }
+        labels
+    }
+}
+
+impl Field {
+    /// What it says, as a text. `None` if it fails or has nothing to say.
+    pub(super) fn text(&self, payload: &Value, source: &Name) -> Option<String> {
+        self.ask(payload, source).and_then(|value| text(&value)).or_else(|| {
+            tracing::debug!(%source, field = self.name, "a field has nothing to say");
+            None
+        })
+    }
+
+    /// What it says, as a map of texts; empty if it fails or is no map.
+    fn map(&self, payload: &Value, source: &Name) -> Labels {
+        let map = self.ask(payload, source).filter(|value| value.kind() == ValueKind::Map);
+        let Some(map) = map else {
+            tracing::debug!(%source, field = self.name, "a field is no map");
+            return Labels::new();
+        };
+        let pair = |key: Value| Some((text(&key)?, text(&map.get_item(&key).ok()?)?));
+        map.try_iter().into_iter().flatten().filter_map(pair).collect()
+    }
+
+    fn ask(&self, payload: &Value, source: &Name) -> Option<Value> {
+        let answer = self.expression.eval(context! { payload => payload.clone() });
+        // Debug: an error may repeat a text from outside.
+        let failed = |error: &Error| {
+            tracing::debug!(%source, field = self.name, error = ?error.to_string(), "a field could not be worked out");
+        };
+        answer.inspect_err(failed).ok()
+    }
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Field({})", self.name)
+    }
+}
+
+/// JSON as expressions see it.
+pub(super) fn payload(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::UNDEFINED,
+        serde_json::Value::Bool(flag) => Value::from(*flag),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Value::from(number),
+            (None, Some(number)) => Value::from(number),
+            (None, None) => number.as_f64().map_or(Value::UNDEFINED, Value::from),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(list) => list.iter().map(payload).collect(),
+        serde_json::Value::Object(map) => {
+            Value::from_pairs(map.iter().map(|(key, json)| (key.as_str(), payload(json))))
+        }
+    }
+}
+
+/// A value as a text; nothing, and a text without a visible character, are none. Truth is spelled as JSON spells it,
+/// not as the engine prints it (`True`), and the values of a list stand behind each other.
+fn text(value: &Value) -> Option<String> {
+    let text = match value.kind() {
+        ValueKind::Undefined | ValueKind::None => return None,
+        ValueKind::Bool => value.is_true().to_string(),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let words: Vec<_> = value.try_iter().ok()?.filter_map(|value| text(&value)).collect();
+            words.join(", ")
+        }
+        _ => value.to_string(),
+    };
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Compiles fields and gathers what is wrong with them.
+struct Compiler {
+    path: String,
+    problems: Vec<Problem>,
+}
+
+impl Compiler {
+    fn field(
+        &mut self,
+        name: &str,
+        expression: &Option<String>,
+        engine: &'static Environment<'static>,
+    ) -> Option<Field> {
+        let expression = expression.as_deref()?;
+        match compiled(expression, engine) {
+            Ok(expression) => Some(Field { name: name.to_owned(), expression }),
+            Err(message) => {
+                self.problems.push(Problem::at(format!("{}.{name}", self.path), message));
+                None
+            }
+        }
+    }
+
+    fn labels(&mut self, labels: Option<&LabelFields>) -> Vec<LabelField> {
+        let nothing = BTreeMap::new();
+        let (all, each) = match labels {
+            None => (None, &nothing),
+            Some(LabelFields::All(expression)) => (Some(expression.clone()), &nothing),
+            Some(LabelFields::Each(each)) => (None, each),
+        };
+        let mut fields: Vec<_> = self.field("labels", &all, &SHOWN).map(LabelField::All).into_iter().collect();
+        for (name, expression) in each {
+            let field = self.field(&inside("labels", name), &Some(expression.clone()), &SHOWN);
+            fields.extend(field.map(|field| LabelField::One(name.clone(), field)));
+        }
+        fields
+    }
+}
+
+/// An expression, or what is wrong with it. Asked once for an empty body, so that a filter that does not exist is
+/// told at start and not found missing one night.
+fn compiled(text: &str, engine: &'static Environment<'static>) -> Result<Expression<'static, 'static>, String> {
+    let refused = |error: Error| {
+        // The kind says "syntax error", and a line number says nothing where there is one line.
+        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let hint = if text.contains("{{") { "; write the bare expression, without {{ and }}" } else { "" };
+        format!("cannot be used: {what}{hint}")
+    };
+    if text.len() > LONGEST {
+        return Err(format!("must not be longer than {LONGEST} bytes"));
+    }
+    let expression = engine.compile_expression_owned(text.to_owned()).map_err(refused)?;
+    let globals: BTreeSet<&str> = engine.globals().map(|(name, _)| name).collect();
+    let mut unknown: Vec<_> = expression.undeclared_variables(false).into_iter().collect();
+    unknown.retain(|name| name != "payload" && !globals.contains(name.as_str()));
+    unknown.sort();
+    if let Some(name) = unknown.first() {
+        return Err(format!(
+            "knows no `{name}`: the body is `payload`, so a member is `payload.{name}`, and a text stands in quotes"
+        ));
+    }
+    let lenient = SHOWN.compile_expression(text).map_err(refused)?;
+    match lenient.eval(context! { payload => Value::from_pairs([("", ""); 0]) }) {
+        Err(error) if names_what_is_not_there(&error) => Err(refused(error)),
+        _ => Ok(expression),
+    }
+}
+
+fn names_what_is_not_there(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction)
+}
