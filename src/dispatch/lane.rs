@@ -98,10 +98,7 @@ impl Lane {
 
     /// One unit of work at `now`. The turn shows that no other call of the channel is in flight.
     pub async fn step(&mut self, _turn: &Turn<'_>, now: Timestamp) -> Result<Step, StoreError> {
-        if let Some((_, finish, _)) = &mut self.unfinished {
-            // Other lanes may have moved the states since, and stored them.
-            let Changes { app, channel } = self.gate.as_it_stands(&self.channel);
-            (finish.app, finish.channel) = (app, channel);
+        if self.unfinished.is_some() {
             self.finish().await?;
             return Ok(Step::Finished);
         }
@@ -118,36 +115,46 @@ impl Lane {
         if !gate.is_authorised(now).await {
             return self.authorise(&ownership, now).await;
         }
+        if self.month_is_used_up(now).await? {
+            return Ok(Step::Wait(Month::of(now).end()));
+        }
         if let Err(until) = gate.permit(&self.channel, now) {
             return Ok(Step::Wait(until));
         }
         let claimed = match self.store.claim(&ownership, self.want(pass.probe, now), now).await {
             Ok(Claim::Taken(claimed)) => claimed,
             Ok(Claim::Nothing) => return Ok(Step::Idle),
-            Ok(Claim::MonthUsedUp) => return self.month_used_up(&ownership, now).await,
+            Ok(Claim::MonthUsedUp) => {
+                gate.note_month(true, now);
+                return Ok(Step::Wait(Month::of(now).end()));
+            }
             Err(error) => return Err(self.lost(error)),
         };
+        gate.note_month(false, now);
         self.send(ownership, claimed, pass.probe, now).await
     }
 
     /// Gets an access token before anything is claimed: no delivery waits for it in `sending`, and none is blamed.
     async fn authorise(&self, ownership: &Ownership, now: Timestamp) -> Result<Step, StoreError> {
+        let _errand = match self.gate.errand(now) {
+            Ok(errand) => errand,
+            Err(until) => return Ok(Step::Wait(until)),
+        };
         if let Err(verdict) = self.gate.authorise(now).await {
             tracing::warn!(app = %self.gate.app(), code = verdict.code, hint = verdict.hint, "no access token");
             let changes = self.gate.observe(&self.channel, Some(&verdict), fastrand::f64(), now);
-            if let Some(row) = changes.app {
-                self.store.save_app(ownership, row, now).await.map_err(|error| self.lost(error))?;
+            if changes.app.is_some() {
+                self.store.save_app(ownership, self.gate.row(), now).await.map_err(|error| self.lost(error))?;
             }
         }
         Ok(Step::Authorised)
     }
 
-    /// Nothing was claimed; the app says so until the month turns.
-    async fn month_used_up(&self, ownership: &Ownership, now: Timestamp) -> Result<Step, StoreError> {
-        if let Some(row) = self.gate.month_used_up(now) {
-            self.store.save_app(ownership, row, now).await.map_err(|error| self.lost(error))?;
-        }
-        Ok(Step::Wait(Month::of(now).end()))
+    /// Whether a month that was found used up still is. Asked before the permit, which would be wasted; the claim asks
+    /// again and decides.
+    async fn month_is_used_up(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let (month, Some(limit)) = (Month::of(now), self.gate.calls_per_month()) else { return Ok(false) };
+        Ok(self.gate.is_used_up(month) && self.store.calls(self.gate.organisation(), month).await? >= limit)
     }
 
     fn want(&self, probe: bool, now: Timestamp) -> Want {
@@ -189,7 +196,10 @@ impl Lane {
 
     /// Stores how the last attempt ended. What the store does not take now is kept for the next step.
     async fn finish(&mut self) -> Result<(), StoreError> {
-        let Some((ownership, finish, at)) = &self.unfinished else { return Ok(()) };
+        let Some((ownership, finish, at)) = &mut self.unfinished else { return Ok(()) };
+        // The states as they are now: since the call ended, another lane may have moved and stored them.
+        finish.app = finish.app.take().map(|_| self.gate.row());
+        finish.channel = finish.channel.take().map(|_| self.channel.row());
         match self.store.finish(ownership, finish.clone(), *at).await {
             Ok(()) => self.unfinished = None,
             Err(error @ StoreError::StaleEpoch) => {

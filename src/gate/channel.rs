@@ -35,8 +35,9 @@ pub struct Channel {
 struct Inner {
     health: Health,
     limiter: Limiter,
-    /// A permit that was taken and not used, and when.
-    held: Option<Timestamp>,
+    /// When the last permit was taken from the bucket, and whether it was not used.
+    granted_at: Timestamp,
+    held: bool,
     /// When the rate was changed last.
     changed_at: Timestamp,
 }
@@ -71,7 +72,7 @@ impl Channel {
         let (health, lowered) = from.stored.map(|row| (row.health.taken_up(now), row.rate)).unwrap_or_default();
         let rate = lowered.and_then(NonZeroU32::new).unwrap_or(from.messages_per_minute).min(from.messages_per_minute);
         let limiter = Limiter::new(rate, Beginning::window(from.timeout), from.started, now);
-        let inner = Inner { health, limiter, held: None, changed_at: now };
+        let inner = Inner { health, limiter, granted_at: now, held: false, changed_at: now };
         let (configured, cooldown) = (from.messages_per_minute, from.cooldown);
         Self { key, turn: Semaphore::new(1), configured, cooldown, inner: Mutex::new(inner) }
     }
@@ -109,15 +110,19 @@ impl Channel {
     /// One start at `now`, or when to ask again.
     pub(in crate::gate) fn take(&self, now: Timestamp) -> Result<(), Timestamp> {
         let mut inner = self.inner();
-        match inner.held.take() {
-            Some(at) if at <= now && now <= later(at, HOLD) => Ok(()),
-            _ => inner.limiter.take(now),
+        let fresh = inner.granted_at <= now && now <= later(inner.granted_at, HOLD);
+        if std::mem::take(&mut inner.held) && fresh {
+            return Ok(());
         }
+        inner.limiter.take(now)?;
+        inner.granted_at = now;
+        Ok(())
     }
 
-    /// A start that was granted and not made; the next one within [`HOLD`] uses it.
-    pub(in crate::gate) fn keep(&self, now: Timestamp) {
-        self.inner().held = Some(now);
+    /// The start that was granted last is not made; the next one uses it, within [`HOLD`] of the grant and not of
+    /// this: the bucket knows of the grant, and a start that is made much later is one it does not expect.
+    pub(in crate::gate) fn keep(&self) {
+        self.inner().held = true;
     }
 
     /// Replaces its state; says what to store if anything changed.
@@ -127,7 +132,7 @@ impl Channel {
             return None;
         }
         inner.health = health;
-        Some(self.row(&inner))
+        Some(self.row_of(&inner))
     }
 
     /// Halves the rate: DingTalk said "too fast".
@@ -147,15 +152,15 @@ impl Channel {
         let raised = inner.limiter.n().saturating_add((self.configured.get() / STEPS).max(1)).min(self.configured);
         inner.limiter = inner.limiter.changed_to(raised, now);
         inner.changed_at = now;
-        Some(self.row(&inner))
+        Some(self.row_of(&inner))
     }
 
-    /// What to store of it as it stands.
-    pub(in crate::gate) fn as_it_stands(&self) -> ChannelRow {
-        self.row(&self.inner())
+    /// Its state and rate as they are now, to be stored.
+    pub fn row(&self) -> ChannelRow {
+        self.row_of(&self.inner())
     }
 
-    fn row(&self, inner: &Inner) -> ChannelRow {
+    fn row_of(&self, inner: &Inner) -> ChannelRow {
         let rate = inner.limiter.n();
         let rate = (rate < self.configured).then_some(rate.get());
         ChannelRow { channel: self.key.clone(), health: inner.health.clone(), rate }
@@ -215,9 +220,9 @@ mod tests {
         for _ in 0..5 {
             channel.take(at(0)).unwrap();
         }
-        channel.keep(at(0));
+        channel.keep();
         assert_eq!(channel.take(at(1)), Ok(()), "the kept one");
-        channel.keep(at(1));
-        assert!(channel.take(at(3)).is_err(), "too old: the bucket decides, and it is empty");
+        channel.keep();
+        assert!(channel.take(at(2)).is_err(), "kept again, but too old: the bucket decides, and it is empty");
     }
 }

@@ -20,13 +20,14 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::config;
-use crate::dingtalk::Client;
+use crate::dingtalk::{Client, codes};
 use crate::gate::channel::{Beginning, Channel};
 use crate::gate::limiter::Limiter;
 use crate::gate::line::Line;
 use crate::gate::query::Pause;
-use crate::model::health::{Backoff, Cause, Go, Happening, Health, later};
+use crate::model::health::{Backoff, Block, Cause, Go, Happening, Health, later};
 use crate::model::message::{Answer, Composed, Target};
+use crate::model::month::Month;
 use crate::model::name::{ChannelKey, Name};
 use crate::model::outcome::{Outcome, Scope, Verdict};
 use crate::model::view::Standing;
@@ -36,16 +37,10 @@ use crate::store::{AppRow, ChannelRow, Ownership, Store, StoreError};
 const OWNED_FOR: Duration = Duration::from_secs(30);
 /// How an app cools down when DingTalk does not say for how long.
 const APP_COOLDOWN: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
-/// How soon a lane looks again while another one's probe is under way; it is woken when the probe ends.
-const PROBE_UNDER_WAY: Duration = Duration::from_secs(1);
+/// How soon a lane looks again while another one's probe or errand is under way.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 /// The app's limit is DingTalk's "calls a second"; how far calls may bunch up on the way is allowed for.
 const APP_WINDOW: Duration = Duration::from_millis(1_200);
-
-/// Our own word for a month whose calls are used up.
-const MONTH_USED_UP: &str = "month_used_up";
-const MONTH_USED_UP_HINT: &str = "The organisation's calls of this month are used up (organisations.*.calls_per_month). \
-                                  What waits is kept and goes when the month turns (Asia/Shanghai), or after a restart \
-                                  with a higher number.";
 
 /// The gate of one app.
 pub struct Gate {
@@ -67,6 +62,11 @@ struct Inner {
     probing: bool,
     /// The lanes that wait to probe the app.
     line: Line,
+    /// Whether a lane is fetching an access token.
+    fetching: bool,
+    /// The month whose calls are used up by our own count, and when that was found. Not stored: another start may
+    /// have been given more calls.
+    used_up: Option<(Month, Timestamp)>,
     limiter: Limiter,
     ownership: Option<Ownership>,
     queries: Pause,
@@ -81,11 +81,22 @@ pub struct Pass<'g> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
+        // Nobody is told: what came of the probe has been told, and a probe that was put off (no permit, no call left
+        // in the month) would wake the lane that put it off, again and again. Others look again by themselves.
         if let Some(gate) = self.probing {
-            // Nobody is woken by it: what came of the probe is told by `observe`, and if nothing did (its permit was
-            // refused, nothing was left to send), the lane itself would be the first to wake, and spin.
             gate.inner().probing = false;
         }
+    }
+}
+
+/// The one errand to fetch an access token. Others that need the token wait for its end instead of joining it: what
+/// one call came to must not be taken for the failure of many.
+pub struct Errand<'g>(&'g Gate);
+
+impl Drop for Errand<'_> {
+    fn drop(&mut self) {
+        self.0.inner().fetching = false;
+        self.0.changed.send_replace(());
     }
 }
 
@@ -130,6 +141,8 @@ impl Gate {
             health: health.unwrap_or_default().taken_up(now),
             probing: false,
             line: Line::default(),
+            fetching: false,
+            used_up: None,
             limiter,
             ownership: None,
             queries: Pause::default(),
@@ -237,7 +250,7 @@ impl Gate {
             return Err(until);
         }
         if inner.probing {
-            return Err(later(now, PROBE_UNDER_WAY));
+            return Err(later(now, UNDER_WAY));
         }
         inner.line.step_out(receiver, due, now)?;
         inner.probing = true;
@@ -247,7 +260,51 @@ impl Gate {
     /// One call through this channel at `now` within all limits, or when to ask again.
     pub fn permit(&self, channel: &Channel, now: Timestamp) -> Result<(), Timestamp> {
         channel.take(now)?;
-        self.inner().limiter.take(now).inspect_err(|_| channel.keep(now))
+        self.inner().limiter.take(now).inspect_err(|_| channel.keep())
+    }
+
+    /// Sets out to fetch an access token, or says when to ask again because another lane has.
+    pub fn errand(&self, now: Timestamp) -> Result<Errand<'_>, Timestamp> {
+        if std::mem::replace(&mut self.inner().fetching, true) {
+            return Err(later(now, UNDER_WAY));
+        }
+        Ok(Errand(self))
+    }
+
+    /// Whether the month's calls were used up when somebody last looked.
+    pub fn is_used_up(&self, month: Month) -> bool {
+        self.inner().used_up.is_some_and(|(used_up, _)| used_up == month)
+    }
+
+    /// Remembers whether the month that `now` falls into has no call left. A call that DingTalk did not count is
+    /// given back, so even a month that was used up may have one again.
+    pub fn note_month(&self, used_up: bool, now: Timestamp) {
+        let month = Month::of(now);
+        let mut inner = self.inner();
+        match inner.used_up {
+            Some((known, _)) if used_up && known == month => {}
+            _ if used_up => {
+                inner.used_up = Some((month, now));
+                tracing::warn!(app = %self.app, organisation = %self.organisation, %month, "the month's calls are used up; its queue is kept");
+            }
+            _ => inner.used_up = None,
+        }
+    }
+
+    /// The app's state as it is now, to be stored.
+    pub fn row(&self) -> AppRow {
+        AppRow { app: self.app.clone(), health: self.health() }
+    }
+
+    /// What keeps the app from sending at `now`, or that nothing does: its state, or a month that is used up by our
+    /// own count.
+    pub fn standing(&self, now: Timestamp) -> Health {
+        let inner = self.inner();
+        match (&inner.health, inner.used_up) {
+            (Health::Blocked(_), _) | (_, None) => inner.health.clone(),
+            (_, Some((month, _))) if month != Month::of(now) => inner.health.clone(),
+            (_, Some((month, since))) => Health::Blocked(used_up(month, since)),
+        }
     }
 
     /// Moves the states of the app and the channel by what came of a call (`None`: it was sent). `jitter` is a random
@@ -292,19 +349,6 @@ impl Gate {
         }
     }
 
-    /// The calls of the month are used up by our own count: the app is blocked until the month turns, or until a
-    /// process starts that may make more. Says what to store.
-    pub fn month_used_up(&self, now: Timestamp) -> Option<AppRow> {
-        let (code, reason) = (String::from(MONTH_USED_UP), String::from(MONTH_USED_UP_HINT));
-        self.app_after(Happening::Blocked { code, reason, cause: Cause::Budget }, now)
-    }
-
-    /// What to store of the app and the channel as they stand: for a finish that could not be stored at once.
-    pub fn as_it_stands(&self, channel: &Channel) -> Changes {
-        let app = AppRow { app: self.app.clone(), health: self.health() };
-        Changes { app: Some(app), channel: Some(channel.as_it_stands()) }
-    }
-
     fn app_after(&self, what: Happening, now: Timestamp) -> Option<AppRow> {
         let mut inner = self.inner();
         let after = inner.health.after(what, now);
@@ -345,6 +389,12 @@ fn share(channels: &mut BTreeMap<ChannelKey, Arc<Channel>>, key: ChannelKey, fro
     if stricter {
         channels.insert(key.clone(), Arc::new(Channel::new(key, from, now)));
     }
+}
+
+fn used_up(month: Month, since: Timestamp) -> Block {
+    let code = "month_used_up";
+    let reason = codes::explain(code).map(|known| known.hint.to_owned()).unwrap_or_default();
+    Block { since, probe_at: month.end(), times: 0, code: code.to_owned(), reason, cause: Cause::Month }
 }
 
 fn throttled(cooldown: Backoff, jitter: f64, verdict: &Verdict) -> Happening {

@@ -11,7 +11,7 @@ use crate::model::view::{AppState, BlockView, LaneState, Standing};
 
 /// How a lane stands: the worse one of its channel and its app.
 pub fn lane(receiver: &Name, settings: &Receiver, gate: &Gate, channel: &Channel, now: Timestamp) -> LaneState {
-    let health = worse(current(channel.health(), now), current(gate.health(), now));
+    let health = worse(current(channel.health(), now), current(gate.standing(now), now));
     LaneState {
         receiver: receiver.to_string(),
         display_name: settings.display_name.clone(),
@@ -24,7 +24,7 @@ pub fn lane(receiver: &Name, settings: &Receiver, gate: &Gate, channel: &Channel
 
 /// How an app stands.
 pub fn app(gate: &Gate, now: Timestamp) -> AppState {
-    let health = current(gate.health(), now);
+    let health = current(gate.standing(now), now);
     AppState {
         app: gate.app().clone(),
         organisation: gate.organisation().clone(),

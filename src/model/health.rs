@@ -18,7 +18,7 @@ const DOWN: Backoff = Backoff { first: Duration::from_secs(1), last: Duration::f
 const BLOCKED_CHANNEL: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(30 * 60) };
 const BLOCKED_APP: Backoff = Backoff { first: Duration::from_secs(30), last: Duration::from_secs(10 * 60) };
 const MONTH_USED_UP: Duration = Duration::from_secs(6 * 60 * 60);
-/// No state that is not our own count's waits longer.
+/// No state waits longer.
 const LONGEST_WAIT: Duration = MONTH_USED_UP;
 
 /// A wait that doubles from `first` to `last`.
@@ -96,8 +96,6 @@ pub enum Cause {
     App,
     /// DingTalk says that the organisation's calls of this month are used up.
     Month,
-    /// We say so, by our own count.
-    Budget,
 }
 
 /// Whether a call may be made now.
@@ -159,15 +157,14 @@ impl Health {
     }
 
     /// A stored state, as a process that starts at `now` takes it up. The configuration has just been read, so what
-    /// it may have mended is tried at once, and our own count is asked again. No wait is longer than it could have
-    /// become by itself: the clock may have been wrong when it was written.
+    /// it may have mended is tried at once. No wait is longer than it could have become by itself: the clock may have
+    /// been wrong when it was written.
     pub fn taken_up(self, now: Timestamp) -> Self {
         let soon = |at: Timestamp| at.min(later(now, LONGEST_WAIT));
         match self {
             Self::Flowing | Self::Failing { .. } => self,
             Self::Cooling { until, times } => Self::Cooling { until: soon(until), times },
             Self::Down { since, probe_at, times } => Self::Down { since, probe_at: soon(probe_at), times },
-            Self::Blocked(Block { cause: Cause::Budget, .. }) => Self::Flowing,
             Self::Blocked(block) => {
                 let probe_at = if block.cause == Cause::App { now } else { soon(block.probe_at) };
                 Self::Blocked(Block { probe_at, ..block })
@@ -248,7 +245,6 @@ impl Cause {
             Self::Channel => later(now, BLOCKED_CHANNEL.wait(times)),
             Self::App => later(now, BLOCKED_APP.wait(times)),
             Self::Month => later(now, MONTH_USED_UP).min(Month::of(now).end()),
-            Self::Budget => Month::of(now).end(),
         }
     }
 }
@@ -346,7 +342,6 @@ mod tests {
     fn a_restart_tries_what_may_have_been_mended_and_believes_no_wait_of_a_wrong_clock() {
         let block = |cause| Health::Flowing.after(blocked(cause), at(0)).taken_up(at(1));
         assert_eq!(block(Cause::App).go(at(1)), Go::Probe);
-        assert_eq!(block(Cause::Budget), Health::Flowing);
         assert_eq!(block(Cause::Channel).go(at(1)), Go::Wait(at(60)));
         let in_a_year = Health::Cooling { until: at(365 * 86_400), times: 0 };
         assert_eq!(in_a_year.taken_up(at(0)).go(at(0)), Go::Wait(at(21_600)));

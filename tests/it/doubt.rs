@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dingtalk_relay::dispatch::lane::Step;
+use dingtalk_relay::model::health::Health;
 use dingtalk_relay::model::outcome::Outcome;
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::limits::Limits;
 use dingtalk_relay::simulator::strict::{App, Robot, Strict};
 use dingtalk_relay::simulator::{Options, calls::Call};
-use dingtalk_relay::store::StoreError;
+use dingtalk_relay::store::{Store, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -178,6 +179,13 @@ async fn a_month_that_is_used_up_makes_no_call_too_many_and_loses_nothing() {
     assert_eq!(waiting.len(), 3);
     assert!(waiting.iter().all(|delivery| delivery["attempts"] == 0), "{waiting:?}");
 
+    for receiver in ["oncall", "team"] {
+        let lane = bench.lane(receiver).await;
+        let blocked = &lane["blocked"];
+        assert_eq!((&lane["state"], &blocked["code"]), (&json!("blocked"), &json!("month_used_up")), "{lane}");
+        assert_eq!(time(&blocked["next_probe_at"]), "2026-11-30T16:00:00Z".parse().unwrap());
+    }
+
     // In Shanghai it is December from 16:00 UTC on.
     bench.work("2026-11-30T17:00:00Z".parse().unwrap()).await;
 
@@ -186,6 +194,27 @@ async fn a_month_that_is_used_up_makes_no_call_too_many_and_loses_nothing() {
     let turn: Timestamp = "2026-11-30T16:00:00Z".parse().unwrap();
     assert!(bench.simulator.messages()[5..].iter().all(|message| message.at >= turn));
     assert_eq!(refused(&bench), [], "DingTalk never had to say so");
+    assert_eq!(bench.lane("oncall").await["state"], "flowing");
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_back_is_made_although_the_month_was_used_up() {
+    let quota = "organisations: { main: { calls_per_month: 1 } }\napps: { ops: { organisation: main } }";
+    let mut bench = Bench::with(quota, BEGIN, simulated).await;
+    bench.accept("oncall", &fixture("one-firing.json")).await;
+    bench.accept("team", &fixture("one-firing.json")).await;
+    bench.store.fail(Trouble::NoFinish);
+    bench.simulator.fault(Api::Send, 1, Answer::code(400, "send.too.fast"));
+    bench.step("oncall").await.unwrap();
+    bench.step("oncall").await.unwrap_err();
+    bench.step("team").await.unwrap();
+    assert_eq!(bench.lane("team").await["blocked"]["code"], "month_used_up");
+
+    bench.store.fail(None);
+    assert_eq!(bench.step("oncall").await, Ok(Step::Finished), "DingTalk does not count what it throttles");
+
+    assert_eq!(bench.step("team").await, Ok(Step::Tried(Outcome::Sent)));
+    assert_eq!(bench.lane("team").await["state"], "flowing");
 }
 
 #[tokio::test]
@@ -263,6 +292,65 @@ async fn law_4_an_owner_that_was_replaced_during_its_call_finishes_nothing() {
     let delivered = only(&bench).await;
     assert_eq!((&delivered["state"], &delivered["attempts"]), (&json!("delivered"), &json!(2)));
     assert_eq!(delivered["message"]["process_query_key"], json!(bench.simulator.messages()[1].process_query_key));
+}
+
+#[tokio::test]
+async fn what_is_stored_late_does_not_bring_an_old_state_back() {
+    let mut bench = Bench::new(BEGIN, simulated).await;
+    bench.accept("oncall", &fixture("one-firing.json")).await;
+    bench.accept("team", &fixture("one-firing.json")).await;
+    bench.store.fail(Trouble::NoFinish);
+    bench.simulator.fault(Api::Send, 1, Answer::code(403, "Forbidden.AccessDenied.IpNotInWhiteList"));
+    bench.step("oncall").await.unwrap();
+    bench.step("oncall").await.unwrap_err();
+    bench.clock.move_to(bench.clock.now() + MINUTE);
+    bench.step("team").await.unwrap_err();
+    bench.store.fail(None);
+
+    assert_eq!(bench.step("team").await, Ok(Step::Finished), "the probe that opened the app");
+    assert_eq!(bench.step("oncall").await, Ok(Step::Finished), "the call that had found it blocked");
+
+    let bench = bench.restart().await;
+    assert_eq!(bench.lane("team").await["state"], "flowing");
+}
+
+#[tokio::test]
+async fn one_token_that_fails_is_one_failure_however_many_lanes_wait_for_it() {
+    let third = "receivers: { third: { app: ops, open_conversation_id: cid-third== } }";
+    let mut bench = Bench::with(third, BEGIN, simulated).await;
+    bench.simulator.fault(Api::Token, 1, Answer::ResetBefore);
+    for receiver in ["oncall", "team", "third"] {
+        bench.accept(receiver, &fixture("one-firing.json")).await;
+    }
+
+    bench.step_together().await;
+
+    assert_eq!(bench.simulator.count(Api::Token), 1);
+    let apps = bench.store.apps().await.unwrap();
+    assert_eq!(apps[0].health, Health::Failing { failures: 1 }, "not down yet");
+}
+
+#[tokio::test]
+async fn a_probe_that_waits_for_a_permit_does_not_spin() {
+    let one_a_minute = "limits: { messages_per_minute: 1 }";
+    let limits = format!("receivers: {{ oncall: {{ {one_a_minute} }}, team: {{ {one_a_minute} }} }}");
+    let begin = Timestamp::now() - 10 * SECOND;
+    let mut bench = Bench::with(&limits, &begin.to_string(), simulated).await;
+    bench.simulator.fault(Api::Send, EVERY_CALL, Answer::ResetBefore);
+    bench.simulator.fault(Api::Token, 1, Answer::ResetBefore);
+    for receiver in ["oncall", "team"] {
+        bench.accept(receiver, &fixture("one-firing.json")).await;
+    }
+    bench.work(bench.clock.now() + SECOND).await;
+    assert_eq!(bench.lane("team").await["state"], "down");
+    assert_eq!(bench.simulator.count(Api::Send), 2, "no permit is left");
+
+    // From here on in real time, in which a probe has been due for some seconds.
+    let asked = bench.store.asked();
+    bench.run_for(Duration::from_millis(300)).await;
+
+    let asked = bench.store.asked() - asked;
+    assert!(asked < 30, "the lanes have looked {asked} times for what is due");
 }
 
 /// The one delivery there is.

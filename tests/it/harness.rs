@@ -13,6 +13,7 @@ use dingtalk_relay::app::lanes::{Lanes, Watch};
 use dingtalk_relay::app::relay::{Listeners, Relay};
 use dingtalk_relay::config::{self, Config, SecretsRead};
 use dingtalk_relay::dispatch::lane::{Lane, Step};
+use dingtalk_relay::dispatch::run;
 use dingtalk_relay::http;
 use dingtalk_relay::ingest::{Ingest, Way};
 use dingtalk_relay::model::name::Name;
@@ -26,6 +27,8 @@ use dingtalk_relay::store::{Accepted, Store, StoreError, sqlite};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::http::relay::ask;
 use crate::troubled::Troubled;
@@ -325,6 +328,30 @@ impl Bench {
     pub async fn step(&mut self, receiver: &str) -> Result<Step, StoreError> {
         let now = self.clock.now();
         step(self.lanes.iter_mut().find(|lane| lane.receiver().as_str() == receiver).unwrap(), now).await
+    }
+
+    /// One step of every lane, all at the same time.
+    pub async fn step_together(&mut self) {
+        let now = self.clock.now();
+        let mut steps = JoinSet::new();
+        for mut lane in std::mem::take(&mut self.lanes) {
+            steps.spawn(async move { (step(&mut lane, now).await, lane) });
+        }
+        for (stepped, lane) in steps.join_all().await {
+            stepped.unwrap();
+            self.lanes.push(lane);
+        }
+    }
+
+    /// Runs the lanes' loops in real time for so long, and ends them as a kill would.
+    pub async fn run_for(&mut self, span: Duration) {
+        let (_never, stop) = watch::channel(false);
+        let mut loops = JoinSet::new();
+        for lane in std::mem::take(&mut self.lanes) {
+            loops.spawn(run::run(lane, Arc::clone(&self.store) as Arc<dyn Store>, stop.clone()));
+        }
+        let ended = tokio::time::timeout(span, loops.join_next()).await;
+        assert!(ended.is_err(), "a loop has ended by itself");
     }
 
     /// Reads a path of the admin port.

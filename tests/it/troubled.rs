@@ -3,6 +3,7 @@
 //! [`Troubled`] hands everything on to the store it wraps and keeps nothing itself, so what these tests see stored is
 //! what a relay would have stored. Only the trouble is made up.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,12 +35,18 @@ pub enum Trouble {
 pub struct Troubled {
     inner: Arc<dyn Store>,
     trouble: Mutex<Option<Trouble>>,
+    asked: AtomicUsize,
 }
 
 impl Troubled {
     /// The same store, without trouble yet.
     pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, trouble: Mutex::default() })
+        Arc::new(Self { inner, trouble: Mutex::default(), asked: AtomicUsize::new(0) })
+    }
+
+    /// How often lanes have asked what is due.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// From now on everything fails in this way; `None`: it works again.
@@ -105,6 +112,7 @@ impl Store for Troubled {
     }
 
     async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.works().await?.due(receiver).await
     }
 

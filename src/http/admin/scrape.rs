@@ -1,7 +1,8 @@
 //! `GET /metrics`: what Prometheus reads.
 //!
-//! Counters and histograms are kept where things happen. The gauges of lanes and quotas are set here, when somebody looks:
-//! only the store knows how many wait, and an age that was set a minute ago is wrong.
+//! Counters and histograms are kept where things happen. The gauges of lanes and apps are set here, when somebody
+//! looks: only the store knows how many wait and how many calls are left, and an age that was set a minute ago is
+//! wrong.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 
 use crate::http::admin::Shared;
-use crate::model::view::{LaneView, Standing};
+use crate::model::view::{AppView, LaneView, Standing};
 use crate::telemetry::metrics;
 
 /// Prometheus' text format, version 0.0.4.
@@ -24,17 +25,17 @@ const PATIENCE: Duration = Duration::from_millis(450);
 pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let now = Timestamp::now();
     // A store that cannot be asked leaves the gauges as they were; everything else is still worth reading.
-    let lanes = tokio::time::timeout(PATIENCE, operator.lanes()).await;
-    for view in lanes.ok().and_then(Result::ok).unwrap_or_default() {
-        set(&view, now);
-    }
-    let apps = tokio::time::timeout(PATIENCE, operator.apps(now)).await;
-    for view in apps.ok().and_then(Result::ok).unwrap_or_default() {
-        let Some(quota) = view.app.calls_per_month else { continue };
-        let left = quota.saturating_sub(view.calls_this_month);
-        ::metrics::gauge!(metrics::API_QUOTA_REMAINING, "app" => view.app.app.to_string()).set(left as f64);
-    }
+    let looking = async { tokio::join!(operator.lanes(), operator.apps(now)) };
+    let (lanes, apps) = tokio::time::timeout(PATIENCE, looking).await.unwrap_or((Ok(vec![]), Ok(vec![])));
+    lanes.unwrap_or_default().iter().for_each(|lane| set(lane, now));
+    apps.unwrap_or_default().iter().for_each(set_quota);
     ([(CONTENT_TYPE, TEXT)], metrics::handle().render())
+}
+
+fn set_quota(view: &AppView) {
+    let Some(limit) = view.app.calls_per_month else { return };
+    let left = limit.saturating_sub(view.calls_this_month) as f64;
+    ::metrics::gauge!(metrics::API_QUOTA_REMAINING, "app" => view.app.app.to_string()).set(left);
 }
 
 fn set(view: &LaneView, now: Timestamp) {
