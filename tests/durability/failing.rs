@@ -59,9 +59,9 @@ async fn law_1_a_sync_that_fails_in_a_checkpoint_ends_the_relay_too() {
     assert_eq!(ledger.lost(&house, &relay).await, [] as [String; 0]);
 }
 
-/// After a failed sync the kernel calls pages clean that never reached the disk, and a relay that is started again reads
-/// them as if they had. What it adds behind them is lost with them, unless they are written anew first. When a relay
-/// ends, SQLite usually does that; somebody who only reads and is the last to leave is enough to keep it from it.
+/// After a failed sync the kernel calls pages clean that never reached the disk, and a relay that is started again
+/// reads them as if they had. What it adds behind them is lost with them, unless they are written anew first. When a
+/// relay ends, SQLite usually does that; somebody who only reads and is the last to leave is enough to keep it from it.
 #[tokio::test(flavor = "multi_thread")]
 async fn law_1_nothing_is_built_on_what_a_failed_sync_has_lost() {
     let house = House::new(20).await;
@@ -113,7 +113,7 @@ async fn a_write_that_finds_no_room_is_a_503_and_the_relay_goes_on_when_there_is
 async fn a_full_disk_is_a_503_and_not_ready_until_there_is_room() {
     let house = House::new(600).await;
     let Some(small) = SmallDisk::mount(house.database().parent().unwrap()) else {
-        eprintln!("skipped: only root can mount the small disk that this test fills");
+        println!("skipped: the small disk that this test fills cannot be mounted here (that takes root)");
         return;
     };
     let mut ledger = Ledger::default();

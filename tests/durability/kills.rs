@@ -18,9 +18,10 @@ async fn law_1_ten_kills_lose_nothing_and_what_arrives_twice_is_marked() {
     let mut unanswered: Vec<String> = vec![];
     for round in 0..ROUNDS {
         let relay = house.start();
-        // One call of each round is never answered, or is served and its answer lost; the kill waits until it was made.
+        // Every other kill waits for a call that is never answered, or that is served and its answer lost.
         let calls = house.simulator.count(Api::Send);
-        house.simulator.fault(Api::Send, 1, if round % 2 == 0 { Answer::ResetAfter } else { Answer::Hang });
+        let fault = [Some(Answer::ResetAfter), None, Some(Answer::Hang), None][round % 4].clone();
+        fault.iter().for_each(|fault| house.simulator.fault(Api::Send, 1, fault.clone()));
         // As an Alertmanager would, the sender repeats what was not answered.
         let names: Vec<_> = (0..BURST).map(|n| format!("kill-{round}-{n}")).chain(unanswered.drain(..)).collect();
         let mut posting = house.burst(&relay, names.clone());
@@ -28,7 +29,9 @@ async fn law_1_ten_kills_lose_nothing_and_what_arrives_twice_is_marked() {
         for _ in 0..rng.usize(1..BURST) {
             answered.push(posting.join_next().await.unwrap().unwrap());
         }
-        house.simulator.called(Api::Send, calls + 1).await;
+        if fault.is_some() {
+            house.simulator.called(Api::Send, calls + 1).await;
+        }
         relay.kill();
         answered.extend(posting.join_all().await);
         for (name, answer) in answered {

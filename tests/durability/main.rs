@@ -8,7 +8,8 @@
 //! - `kills`: ten SIGKILLs and a ledger of what was answered and what arrived. It proves the program's own logic.
 //!
 //! They stand on `relay` (the process), `trace` (what it did), `answers` (what it promised on the wire), `disk` (what
-//! would be left of it) and `ledger` (what was promised, against what arrived). `scripts/test` installs strace; without it the tests say so. A plain `cargo test` leaves them out.
+//! would be left of it) and `ledger` (what was promised, against what arrived). `scripts/test` installs strace; without
+//! it the tests say so. A plain `cargo test` leaves them out.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "nothing is outside of a test binary")]

@@ -42,7 +42,11 @@ store: {{ url: 'sqlite:{folder}/data/relay.db' }}
 organisations: {{ default: {{ calls_per_month: 0 }} }}
 apps:
   ops:
-    {{ base_url: '{base_url}', app_key: ding-test, app_secret: not-a-secret, timeout: 2s, limits: {{ calls_per_second: 1000 }} }}
+    base_url: '{base_url}'
+    app_key: ding-test
+    app_secret: not-a-secret
+    timeout: 2s
+    limits: {{ calls_per_second: 1000 }}
 receivers:
   team: {{ app: ops, open_conversation_id: cid-team==, limits: {{ messages_per_minute: {pace} }} }}
 sources:

@@ -13,7 +13,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// What strace is told: follow threads, name descriptors, everything in hexadecimal, whole pages, and every call that
-/// can change a file's bytes, length or name. The filter inside the kernel keeps all others at full speed.
+/// can change a file's bytes, length or name (`?`: not every processor's kernel has it). A filter inside the kernel
+/// keeps all others at full speed.
 pub const TRACED: [&str; 9] = [
     "-f",
     "-qq",
@@ -23,9 +24,9 @@ pub const TRACED: [&str; 9] = [
     "16384",
     "--seccomp-bpf",
     "-e",
-    "trace=execve,openat,openat2,open,creat,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,sendmmsg,fsync,\
-     fdatasync,sync_file_range,ftruncate,truncate,fallocate,copy_file_range,sendfile,splice,mkdir,mkdirat,rmdir,unlink,\
-     unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mmap,io_uring_setup",
+    "trace=execve,?open,openat,openat2,?creat,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,sendmmsg,fsync,\
+     fdatasync,sync_file_range,ftruncate,truncate,fallocate,copy_file_range,sendfile,splice,?mkdir,mkdirat,?rmdir,\
+     ?unlink,unlinkat,?rename,?renameat,renameat2,?link,linkat,?symlink,symlinkat,mmap,io_uring_setup",
 ];
 
 /// A point in time: every line has two, its call's beginning and its end (where it stands on one line).
@@ -126,8 +127,8 @@ impl Trace {
 }
 
 impl Call {
-    /// A process that was killed inside a call has no answer. How far it got with a write is seen in the file: nobody
-    /// else writes to it. A sync stays unfinished, and nothing may be built on it.
+    /// A process that was killed inside a call has no answer. How far it got is seen in the file: nobody else writes to
+    /// it. A sync stays unfinished, and nothing may be built on it.
     fn settle(&mut self, now: Moment) {
         match &mut self.what {
             What::Writes { file, at, bytes } => {
@@ -137,6 +138,7 @@ impl Call {
                 bytes.truncate(same);
                 self.ended = Some(now);
             }
+            What::MakesFile(file) => self.failed = !file.exists(),
             What::Syncs(_) | What::Sends(_) => {}
             other => panic!("nobody knows whether this was done: {other:?}"),
         }
@@ -149,13 +151,13 @@ impl What {
         let inside = |path: &PathBuf| path.starts_with(folder);
         let file = || descriptor(args).filter(|path| inside(path));
         match name {
-            "mkdir" => Some(Self::MakesFolder(quoted(args).map(path_of).next().filter(inside)?)),
-            "unlink" => Some(Self::Removes(quoted(args).map(path_of).next().filter(inside)?)),
+            "mkdir" | "mkdirat" => Some(Self::MakesFolder(named(args).filter(inside)?)),
+            "unlink" | "unlinkat" => Some(Self::Removes(named(args).filter(inside)?)),
             "fsync" | "fdatasync" => Some(Self::Syncs(file()?)),
             "pwrite64" => Some(Self::Writes { file: file()?, at: number(args, 3), bytes: whole(args) }),
             "ftruncate" => Some(Self::Cuts { file: file()?, to: number(args, 1) }),
             "openat" => {
-                let file = quoted(args).map(path_of).next().filter(inside).filter(|_| args.contains("O_CREAT"))?;
+                let file = named(args).filter(inside).filter(|_| args.contains("O_CREAT"))?;
                 assert!(!args.contains("O_TRUNC"), "a file is made empty: {file:?}");
                 Some(Self::MakesFile(file))
             }
@@ -188,6 +190,12 @@ fn number(args: &str, n: usize) -> usize {
 fn descriptor(args: &str) -> Option<PathBuf> {
     let (path, rest) = args.split_once('<')?.1.split_once('>')?;
     if rest.starts_with("(deleted)") { None } else { Some(path_of(path)) }
+}
+
+/// The path that a call names, seen from the folder it names before, if it does.
+fn named(args: &str) -> Option<PathBuf> {
+    let name = quoted(args).map(path_of).next()?;
+    Some(descriptor(args).unwrap_or_default().join(name))
 }
 
 fn is_socket(args: &str) -> bool {
