@@ -25,9 +25,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Bodies captured from a real Alertmanager.
 const SAMPLES: &[(&str, &str)] = &[
-    ("one alert fires", include_str!("../../tests/fixtures/alertmanager/one-firing.json")),
-    ("the same one is resolved", include_str!("../../tests/fixtures/alertmanager/one-resolved.json")),
     ("two instances are down, from Prometheus", include_str!("../../tests/fixtures/alertmanager/from-prometheus.json")),
+    ("one alert fires, full of odd characters", include_str!("../../tests/fixtures/alertmanager/one-firing.json")),
+    ("the same one is resolved", include_str!("../../tests/fixtures/alertmanager/one-resolved.json")),
     ("a group of fifty, some resolved", include_str!("../../tests/fixtures/alertmanager/fifty-mixed.json")),
     ("the Watchdog, which a route drops", include_str!("../../tests/fixtures/alertmanager/watchdog.json")),
 ];

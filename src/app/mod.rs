@@ -1,4 +1,4 @@
-//! The only place that wires: start, drain, stop; and all problems of a configuration at once.
+//! The only place that wires: start, drain, stop; and all problems and warnings of a configuration at once.
 //!
 //! Listeners come from outside, so a test or `demo` may choose its ports. [`relay::Relay::stop`] stops accepting, finishes
 //! what is in flight and leaves the rest stored; a process that is killed instead loses nothing either.
@@ -8,3 +8,4 @@ pub mod demo;
 pub mod lanes;
 pub mod relay;
 pub mod signals;
+pub mod warnings;

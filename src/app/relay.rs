@@ -39,13 +39,10 @@ pub struct Listeners {
 impl Listeners {
     /// Binds what the configuration names.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let bind = async |key: &str, address: SocketAddr| {
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+        let bind = |key: &str, address: SocketAddr| {
+            http::listen(address).with_context(|| format!("cannot listen on {address} ({key})"))
         };
-        Ok(Self {
-            hooks: bind("http.listen", config.http.listen).await?,
-            admin: bind("admin.listen", config.admin.listen).await?,
-        })
+        Ok(Self { hooks: bind("http.listen", config.http.listen)?, admin: bind("admin.listen", config.admin.listen)? })
     }
 }
 
@@ -87,8 +84,8 @@ impl Relay {
         for lane in lanes {
             relay.loops.spawn(run::run(lane, Arc::clone(&store), relay.stop_loops.subscribe()));
         }
-        for receipts in receipts {
-            relay.loops.spawn(receipts::run::run(receipts, relay.stop_loops.subscribe()));
+        for of_app in receipts {
+            relay.loops.spawn(receipts::run::run(of_app, relay.stop_loops.subscribe()));
         }
         relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop_loops.subscribe()));
         relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));

@@ -2,6 +2,7 @@
 //!
 //! It knows which rooms answer which command and how to say it to a person; it decides nothing else.
 
+pub mod check;
 pub mod serve;
 
 use std::net::SocketAddr;
@@ -10,11 +11,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::check::compile;
+use crate::app::check::{Checked, Compiled};
 use crate::app::demo;
 use crate::app::signals::told_to_end;
-use crate::config::problem::Problems;
-use crate::config::{self, Config, SecretsRead};
+use crate::config::problem::Problem;
+use crate::config::{Config, SecretsRead};
 use crate::dingtalk::codes;
 use crate::simulator;
 use crate::simulator::strict::Strict;
@@ -81,11 +82,16 @@ pub fn run(cli: Cli) -> ExitCode {
     logs::init(cli.log_format, if matches!(cli.command, Command::Demo { .. }) { "warn" } else { "info" });
     let done = match cli.command {
         Command::Serve(args) => {
-            return with_config(&args, SecretsRead::Read, |config| in_runtime(serve::serve(config)));
+            return with_config(&args, SecretsRead::Read, |config, compiled, warnings| {
+                in_runtime(serve::serve(config, compiled, warnings))
+            });
         }
         Command::Check { config, skip_secrets } => {
             let secrets = if skip_secrets { SecretsRead::Skip } else { SecretsRead::Read };
-            return with_config(&config, secrets, check);
+            return with_config(&config, secrets, |config, _, warnings| {
+                check::say_sound(&config, &warnings);
+                Ok(())
+            });
         }
         Command::Explain { code } => return explain(&code),
         Command::Simulate { listen, strict } => in_runtime(simulate(listen, strict)),
@@ -94,25 +100,19 @@ pub fn run(cli: Cli) -> ExitCode {
     exit(done)
 }
 
-fn with_config(args: &ConfigArgs, secrets: SecretsRead, then: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
-    match config::load(&args.files, environment(), secrets) {
-        Ok(config) => match then(config) {
-            Err(error) if error.is::<Problems>() => refuse(&error.to_string()),
-            done => exit(done),
-        },
-        Err(problems) => refuse(&Problems(problems).to_string()),
+fn with_config(
+    args: &ConfigArgs,
+    secrets: SecretsRead,
+    then: impl FnOnce(Config, Compiled, Vec<Problem>) -> anyhow::Result<()>,
+) -> ExitCode {
+    let Checked { warnings, outcome } = check::read(&args.files, secrets);
+    match outcome {
+        Ok((config, compiled)) => exit(then(config, compiled, warnings)),
+        Err(problems) => {
+            check::say_problems(problems, &warnings);
+            ExitCode::from(BAD_USAGE)
+        }
     }
-}
-
-/// What is not UTF-8 cannot be ours, and `std::env::vars` would panic at it.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-}
-
-fn check(config: Config) -> anyhow::Result<()> {
-    compile(&config).map_err(Problems)?;
-    println!("The configuration is sound: {}.", serve::summary(&config));
-    Ok(())
 }
 
 fn explain(code: &str) -> ExitCode {
@@ -139,11 +139,6 @@ async fn simulate(listen: SocketAddr, strict: Option<PathBuf>) -> anyhow::Result
     let options = simulator::Options { strict, ..Default::default() };
     simulator::serve(listener, options, told_to_end()).await?;
     Ok(())
-}
-
-fn refuse(text: &str) -> ExitCode {
-    eprintln!("{}", text.trim_end());
-    ExitCode::from(BAD_USAGE)
 }
 
 fn exit(done: anyhow::Result<()>) -> ExitCode {

@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
-use crate::app::check::compile;
+use crate::app::check::Compiled;
 use crate::app::relay::{Listeners, Relay};
 use crate::app::signals::told_to_end;
+use crate::cli::check::summary;
 use crate::config::Config;
-use crate::config::problem::Problems;
+use crate::config::problem::Problem;
 
-/// Runs until SIGTERM or Ctrl-C.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+/// Runs until SIGTERM or Ctrl-C. Each warning about the configuration is logged once.
+pub async fn serve(config: Config, compiled: Compiled, warnings: Vec<Problem>) -> anyhow::Result<()> {
     let began = Instant::now();
     let told_to_end = told_to_end();
-    let compiled = compile(&config).map_err(Problems)?;
+    for Problem { path, message } in warnings {
+        tracing::warn!(path, "the configuration is legal, but {path}: {message}");
+    }
     let summary = summary(&config);
     let listeners = Listeners::bind(&config).await?;
     let relay = Relay::start(config, compiled, listeners).await?;
@@ -34,15 +37,4 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             anyhow::bail!("the store is broken: {reason}")
         }
     }
-}
-
-/// `2 apps, 3 receivers, 1 source`.
-pub fn summary(config: &Config) -> String {
-    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let counts = [
-        count(config.apps.len(), "app"),
-        count(config.receivers.len(), "receiver"),
-        count(config.sources.len(), "source"),
-    ];
-    counts.join(", ")
 }

@@ -160,7 +160,7 @@ mod tests {
         let reading = Reading::new(SecretsRead::Skip);
         let mut tree = defaults();
         lay_over(&mut tree, node, "", &reading);
-        let problems = crate::config::config(&tree, reading).err().unwrap_or_default();
+        let problems = crate::config::draft_of(&tree, reading).problems;
         problems.iter().map(ToString::to_string).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What a person configures, as plain data in the shape of the file.
 //!
-//! [`load`] reads files and environment, merges them, fills in `defaults`, and reports every problem at once. It
+//! [`draft()`] reads files and environment, merges them, fills in `defaults`, and reports every problem at once. It
 //! builds nothing and checks nothing that another room knows better: matchers are compiled by `routing`, templates
 //! by `render`. The keys, their meaning and their defaults stand in `config/default.yaml`, which is embedded and
 //! *is* the defaults.
@@ -10,6 +10,7 @@
 //! the plain data together.
 
 mod apps;
+pub mod draft;
 mod files;
 pub mod problem;
 mod receivers;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::config::draft::Draft;
 use crate::config::problem::Problem;
 use crate::config::reference::References;
 use crate::config::secret::Secret;
@@ -48,42 +50,52 @@ pub enum SecretsRead {
     Skip,
 }
 
-/// Loads what the files and folders at `paths` say over the embedded defaults, and what `RELAY__SECTION__KEY`
-/// variables of the `environment` say over those. Answers every problem there is; only a file that cannot be read
-/// or parsed keeps the rest from being judged, since the rest would miss what it holds.
+/// Reads what the files and folders at `paths` say over the embedded defaults, and what `RELAY__SECTION__KEY`
+/// variables of the `environment` say over those. Notes every problem there is; only a file that cannot be read or
+/// parsed keeps the rest from being judged, since the rest would miss what it holds.
+pub fn draft(paths: &[PathBuf], environment: impl Iterator<Item = (String, String)>, secrets: SecretsRead) -> Draft {
+    let reading = Reading::new(secrets);
+    match files::gather(paths, environment, &reading) {
+        Some(tree) => draft_of(&tree, reading),
+        None => Draft::unreadable(reading.into_problems()),
+    }
+}
+
+/// Like [`draft()`], for whoever needs a configuration that is right or nothing.
 pub fn load(
     paths: &[PathBuf],
     environment: impl Iterator<Item = (String, String)>,
     secrets: SecretsRead,
 ) -> Result<Config, Vec<Problem>> {
-    let reading = Reading::new(secrets);
-    match files::gather(paths, environment, &reading) {
-        Some(tree) => config(&tree, reading),
-        None => Err(reading.into_problems()),
-    }
+    draft(paths, environment, secrets).finish()
 }
 
 /// Loads one YAML text over the embedded defaults, without environment: for the demo and for tests.
 pub fn from_text(yaml: &str) -> Result<Config, Vec<Problem>> {
-    let node = Node::read(yaml, Format::Yaml).map_err(|broken| vec![Problem::at("", broken.to_string())])?;
+    draft_from_text(yaml).finish()
+}
+
+/// Reads one YAML text over the embedded defaults, without environment.
+pub fn draft_from_text(yaml: &str) -> Draft {
+    let node = match Node::read(yaml, Format::Yaml) {
+        Ok(node) => node,
+        Err(broken) => return Draft::unreadable(vec![Problem::at("", broken.to_string())]),
+    };
     let reading = Reading::new(SecretsRead::Read);
     let mut tree = files::defaults();
     files::lay_over(&mut tree, node, "", &reading);
-    config(&tree, reading)
+    draft_of(&tree, reading)
 }
 
-fn config(tree: &Map, reading: Reading) -> Result<Config, Vec<Problem>> {
+fn draft_of(tree: &Map, reading: Reading) -> Draft {
     let references = References::of(tree);
     let root = vec![Layer { path: String::new(), map: tree }];
-    let config = Section::read("", root, &reading, |root| read(root, &references, &reading));
-    match (config, reading.into_problems()) {
-        (Some(config), problems) if problems.is_empty() => Ok(config),
-        (_, problems) => Err(problems),
-    }
+    let draft = Section::read("", root, &reading, |root| read(root, &references, &reading));
+    Draft { matchers: route::matchers(tree), problems: reading.into_problems(), ..draft }
 }
 
 /// Reads every part, whatever is wrong with the ones before.
-fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> Option<Config> {
+fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> Draft {
     let http = root.section("http", |section| service::http(section, references));
     let admin = root.section("admin", service::admin);
     let store = root.section("store", service::store);
@@ -95,22 +107,14 @@ fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> O
     let retry = root.section("retry", service::retry);
     let templates = root.paths("templates");
     references.leave_defaults(root);
-    let (http, admin) = (http?, admin?);
-    if http.listen == admin.listen && http.listen.port() != 0 {
+    if let (Some(http), Some(admin)) = (&http, &admin)
+        && http.listen == admin.listen
+        && http.listen.port() != 0
+    {
         reading.note("admin.listen", "must not be the same as http.listen");
     }
-    Some(Config {
-        http,
-        admin,
-        store: store?,
-        organisations,
-        apps,
-        receivers,
-        sources,
-        route: route?,
-        retry: retry?,
-        templates: templates?,
-    })
+    let empty = Draft::default();
+    Draft { http, admin, store, organisations, apps, receivers, sources, route, retry, templates, ..empty }
 }
 
 /// The whole configuration.

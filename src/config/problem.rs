@@ -53,6 +53,18 @@ pub(crate) fn near<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> 
     (distance <= slips(wanted.chars().count())).then_some(best)
 }
 
+/// What to say to somebody who named one of `names` wrongly: the one most likely meant, and which there are.
+pub(crate) fn hint<'w>(word: &str, names: impl Iterator<Item = &'w str> + Clone) -> String {
+    let count = names.clone().count();
+    match (count, near(word, names.clone())) {
+        (0, _) => "there is none at all".to_owned(),
+        (1, Some(name)) => format!("did you mean `{name}`?"),
+        (1, None) => format!("there is only {}", listed(names)),
+        (_, Some(name)) => format!("did you mean `{name}`? there are {}", listed(names)),
+        (_, None) => format!("there are {}", listed(names)),
+    }
+}
+
 /// Names or keys for a sentence: `a`, `b`, `c`.
 pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
@@ -84,6 +96,16 @@ mod tests {
         for word in ["digest", "x", "", "endpoint"] {
             assert_eq!(near(word, keys), None);
         }
+    }
+
+    #[test]
+    fn a_hint_names_what_there_is() {
+        let told = |names: &[&str]| hint("oncal", names.iter().copied());
+        assert_eq!(told(&[]), "there is none at all");
+        assert_eq!(told(&["dev"]), "there is only `dev`");
+        assert_eq!(told(&["oncall"]), "did you mean `oncall`?");
+        assert_eq!(told(&["dev", "night"]), "there are `dev`, `night`");
+        assert_eq!(told(&["dev", "oncall"]), "did you mean `oncall`? there are `dev`, `oncall`");
     }
 
     #[test]

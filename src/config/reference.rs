@@ -3,7 +3,7 @@
 //! Taken from the tree before anything is read, so that a name counts as known even where the thing it names has
 //! problems of its own: a reference to it is not a second problem. Knows names only, not what is behind them.
 
-use crate::config::problem::{listed, near};
+use crate::config::problem::hint;
 use crate::config::scalar::Scalar;
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Map, Node};
@@ -71,13 +71,9 @@ impl<'a> Names<'a> {
 
     /// The name of a thing there is, or the names there are.
     pub(crate) fn named(&self, text: &str) -> Scalar<Name> {
-        let all = || self.things.into_iter().flat_map(Map::keys).map(String::as_str);
-        if !all().any(|name| name == text) {
-            let hint = match near(text, all()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None if all().next().is_none() => "there is none at all".to_owned(),
-                None => format!("there are {}", listed(all())),
-            };
+        let mut all = self.things.into_iter().flat_map(Map::keys).map(String::as_str);
+        let hint = hint(text, all.clone());
+        if !all.any(|name| name == text) {
             return Err(format!("there is no {} named `{}`; {hint}", self.kind, text.escape_debug()));
         }
         text.parse::<Name>().map_err(|error| error.to_string())

@@ -4,17 +4,45 @@
 //! business of `routing`, so a matcher is any text.
 
 use crate::config::Route;
+use crate::config::draft::WrittenMatcher;
 use crate::config::reference::References;
 use crate::config::scalar::{flag, text};
 use crate::config::section::Section;
+use crate::config::tree::{Map, Node};
 use crate::model::name::Name;
 
-/// `route`, if there is one; the outer `None` is a problem.
-pub(crate) fn route(root: &Section<'_>, references: &References<'_>) -> Option<Option<Route>> {
+/// `route`, if there is one and all of it can be read.
+pub(crate) fn route(root: &Section<'_>, references: &References<'_>) -> Option<Route> {
     if !root.says("route") {
-        return Some(None);
+        return None;
     }
-    root.section("route", |section| node(section, references, true)).map(Some)
+    root.section("route", |section| node(section, references, true))
+}
+
+/// Every matcher of the tree with its path, whatever is wrong around it: a receiver that does not exist must not hide
+/// a matcher that cannot be read.
+pub(crate) fn matchers(root: &Map) -> Vec<WrittenMatcher> {
+    let mut all = Vec::new();
+    if let Some(route) = root.get("route") {
+        gather(route, "route", &mut all);
+    }
+    all
+}
+
+fn gather(route: &Node, path: &str, into: &mut Vec<WrittenMatcher>) {
+    let Node::Map(route) = route else { return };
+    let list = |key: &str| match route.get(key) {
+        Some(Node::List(nodes)) => nodes.as_slice(),
+        _ => &[],
+    };
+    for (i, matcher) in list("matchers").iter().enumerate() {
+        if let Node::Text(text) = matcher {
+            into.push(WrittenMatcher { path: format!("{path}.matchers[{i}]"), text: text.value.clone() });
+        }
+    }
+    for (i, child) in list("routes").iter().enumerate() {
+        gather(child, &format!("{path}.routes[{i}]"), into);
+    }
 }
 
 fn node(section: &Section<'_>, references: &References<'_>, is_root: bool) -> Option<Route> {

@@ -3,10 +3,15 @@
 //! Each is one map without names in it, over the embedded defaults alone. Whether an address can be listened on or a
 //! file be opened is not asked here: loading touches nothing but secret files.
 
+use std::time::Duration;
+
 use crate::config::reference::References;
-use crate::config::scalar::{link, listen, positive, positive_u32, size, store_url, wait};
+use crate::config::scalar::{Scalar, link, listen, positive, positive_u32, size, store_url, wait};
 use crate::config::section::Section;
 use crate::config::{Admin, Http, Retry, Store};
+
+/// The shortest time for which finished events must be remembered.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(60 * 60);
 
 /// `http`.
 pub(crate) fn http(section: &Section<'_>, references: &References<'_>) -> Option<Http> {
@@ -28,9 +33,15 @@ pub(crate) fn admin(section: &Section<'_>) -> Option<Admin> {
 /// `store`.
 pub(crate) fn store(section: &Section<'_>) -> Option<Store> {
     let path = section.required("url", store_url);
-    let retention = section.required("retention", wait);
+    let retention = section.required("retention", retention);
     let max_queued = section.required("max_queued", positive);
     Some(Store { path: path?, retention: retention?, max_queued: max_queued? })
+}
+
+/// Less would forget attempts that still count: after a restart a limiter begins with those of the last minute.
+fn retention(text: &str) -> Scalar<Duration> {
+    let retention = wait(text)?;
+    if retention < SHORTEST_RETENTION { Err("must be 1h or longer, such as 30d".to_owned()) } else { Ok(retention) }
 }
 
 /// `retry`.

@@ -7,12 +7,15 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 /// When the sender may come again after a 503, in seconds. Short: most of what makes us answer so passes quickly.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("10");
+
+/// The type of what is answered.
+const PROBLEM: &str = "application/problem+json";
 
 /// A refusal with everything that belongs to it.
 #[derive(Debug, Clone)]
@@ -92,6 +95,28 @@ impl ProblemAnswer {
         self.status
     }
 
+    /// As it goes over a connection that no longer speaks HTTP for us.
+    pub fn in_words(self) -> String {
+        let (status, body) = (self.status, self.body());
+        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or("")));
+        format!(
+            "HTTP/1.1 {status}\r\n{CONTENT_TYPE}: {PROBLEM}\r\n{}{CONTENT_LENGTH}: {}\r\n\r\n{body}",
+            headers.collect::<String>(),
+            body.len()
+        )
+    }
+
+    fn body(&self) -> String {
+        let problem = json!({
+            // The address that says "nothing beyond the status" (RFC 9457 §4.2.1).
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or_default(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        problem.to_string()
+    }
+
     /// What our own log says about it.
     pub fn cause(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.detail)
@@ -100,16 +125,9 @@ impl ProblemAnswer {
 
 impl IntoResponse for ProblemAnswer {
     fn into_response(self) -> Response {
-        let body = json!({
-            // The address that says "nothing beyond the status" (RFC 9457 §4.2.1).
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or_default(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        let mut response = (self.status, body.to_string()).into_response();
+        let mut response = (self.status, self.body()).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         for (name, value) in self.headers {
             headers.append(name, value);
         }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::{Environment, Error, ErrorKind};
 
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, hint};
 use crate::model::event::{Event, Item, Labels, Severity, Status};
 use crate::model::name::{EventId, Name};
 use crate::render::context;
@@ -24,13 +24,15 @@ const ENDING: &str = ".md.j2";
 pub(crate) struct Found {
     /// The names of the operator's templates, with the path of the configuration each came from.
     names: BTreeMap<String, String>,
+    /// Whether there may be no other names.
+    all_places_were_read: bool,
     /// What could not be read or compiled.
     problems: Vec<Problem>,
 }
 
 /// Reads and compiles every template of these folders and files.
 pub(crate) fn load(engine: &mut Environment<'static>, places: &[PathBuf]) -> Found {
-    let mut found = Found { names: BTreeMap::new(), problems: Vec::new() };
+    let mut found = Found { names: BTreeMap::new(), all_places_were_read: true, problems: Vec::new() };
     for (i, place) in places.iter().enumerate() {
         let path = format!("templates[{i}]");
         match files_in(place) {
@@ -39,6 +41,7 @@ pub(crate) fn load(engine: &mut Environment<'static>, places: &[PathBuf]) -> Fou
             }
             Ok(files) => files.iter().for_each(|file| found.take(engine, file, &path)),
             Err(error) => {
+                found.all_places_were_read = false;
                 found.problems.push(Problem::at(path, format!("cannot read {}: {error}", place.display())));
             }
         }
@@ -52,14 +55,17 @@ pub(crate) fn problems<'c>(
     found: Found,
     asked_for: impl Iterator<Item = (&'c Name, &'c str)>,
 ) -> Vec<Problem> {
-    let Found { names, mut problems } = found;
+    let Found { names, all_places_were_read, mut problems } = found;
     let mut exist: Vec<_> = names.keys().map(String::as_str).collect();
     exist.extend(BUILT_IN.iter().map(|(name, _)| *name).filter(|name| *name != "layout"));
     for (receiver, template) in asked_for {
         let path = format!("receivers.{receiver}.template");
         if !exist.contains(&template) {
-            let message = format!("no template is called {template:?}; there are: {}", exist.join(", "));
-            problems.push(Problem::at(path, message));
+            // Where a place cannot be read, what is in it cannot be missed.
+            if all_places_were_read {
+                let hint = hint(template, exist.iter().copied());
+                problems.push(Problem::at(path, format!("there is no template named {template:?}; {hint}")));
+            }
         } else if let Some(problem) = never_works(engine, template).filter(|_| problems.is_empty()) {
             // Behind another problem this one may only be its shadow: a template it extends did not compile.
             problems.push(Problem::at(path, format!("the template {template:?} can never work: {problem}")));

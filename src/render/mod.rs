@@ -67,12 +67,13 @@ mod plain;
 mod time;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use minijinja::Environment;
 
-use crate::config::Config;
 use crate::config::problem::Problem;
+use crate::config::{Config, Receiver};
 use crate::model::content::{Button, Content, ContentItem};
 use crate::model::event::{Event, Item};
 use crate::model::name::Name;
@@ -117,20 +118,17 @@ impl Renderer {
     /// Compiles the built-in and the operator's templates, or says everything that is wrong with them (paths like
     /// `templates[0]` and `receivers.oncall.template`).
     pub fn compile(config: &Config) -> Result<Self, Vec<Problem>> {
-        let mut engine = engine::engine().map_err(|error| vec![Problem::at("templates", error.to_string())])?;
-        let own = files::load(&mut engine, &config.templates);
-        let asked_for =
-            config.receivers.iter().filter_map(|(name, receiver)| Some((name, receiver.template.as_deref()?)));
-        let problems = files::problems(&engine, own, asked_for);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let taste = |receiver: &crate::config::Receiver| Taste {
-            template: receiver.template.clone(),
-            zone: receiver.timezone.clone(),
-        };
+        let engine = engine_with(&config.templates, &config.receivers)?;
+        let taste =
+            |receiver: &Receiver| Taste { template: receiver.template.clone(), zone: receiver.timezone.clone() };
         let receivers = config.receivers.iter().map(|(name, receiver)| (name.clone(), taste(receiver))).collect();
         Ok(Self { engine, receivers })
+    }
+
+    /// What is wrong with the templates in these places, and with what these receivers ask for: for a configuration of
+    /// which the rest cannot be read.
+    pub fn problems(templates: &[PathBuf], receivers: &BTreeMap<Name, Receiver>) -> Vec<Problem> {
+        engine_with(templates, receivers).err().unwrap_or_default()
     }
 
     /// What these items of the event say to this receiver.
@@ -160,6 +158,18 @@ impl Renderer {
         let whole = context::whole(overview, receiver.as_str(), zone, &items);
         engine::render(&self.engine, template, &whole, &items)
     }
+}
+
+/// An engine with the templates in these places, which has all that these receivers ask for.
+fn engine_with(
+    templates: &[PathBuf],
+    receivers: &BTreeMap<Name, Receiver>,
+) -> Result<Environment<'static>, Vec<Problem>> {
+    let mut engine = engine::engine().map_err(|error| vec![Problem::at("templates", error.to_string())])?;
+    let own = files::load(&mut engine, templates);
+    let asked_for = receivers.iter().filter_map(|(name, receiver)| Some((name, receiver.template.as_deref()?)));
+    let problems = files::problems(&engine, own, asked_for);
+    if problems.is_empty() { Ok(engine) } else { Err(problems) }
 }
 
 fn content(overview: &Overview<'_>, parts: Parts) -> Content {

@@ -250,8 +250,9 @@ fn problems_of_templates_come_all_at_once_with_their_places() {
     templates[0]: FOLDER/broken.md.j2: syntax error: unexpected end of variable block (in broken:2)
     templates[1]: cannot read /nowhere: No such file or directory (os error 2)
     templates[2]: FOLDER/good.md.j2: templates[0] has a template called "good" already
-    receivers.oncall.template: no template is called "goood"; there are: broken, good, alertmanager, github, generic
     "#);
+    let said = problems(&[folder.path().join("good.md.j2")], "goood");
+    insta::assert_snapshot!(said, @r#"receivers.oncall.template: there is no template named "goood"; did you mean `good`? there are `good`, `alertmanager`, `github`, `generic`"#);
 }
 
 #[test]

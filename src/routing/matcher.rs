@@ -52,6 +52,11 @@ impl Matcher {
         &self.term.name
     }
 
+    /// The operator and the value it was written with.
+    pub fn term(&self) -> &Term {
+        &self.term
+    }
+
     /// Whether that, being `word`, is as the matcher wants it.
     pub fn matches(&self, word: &str) -> bool {
         let value_matches = self.pattern.as_ref().map_or(self.term.value == word, |pattern| pattern.is_match(word));

@@ -7,6 +7,7 @@
 //! are routed one by one, and those of an event that go to the same receiver are put together again. Nothing here
 //! knows a kind of sender or DingTalk.
 
+pub mod doubts;
 pub mod grammar;
 pub mod matcher;
 pub mod pattern;

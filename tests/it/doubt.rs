@@ -318,7 +318,7 @@ async fn what_is_stored_late_does_not_bring_an_old_state_back() {
 async fn one_token_that_fails_is_one_failure_however_many_lanes_wait_for_it() {
     let third = "receivers: { third: { app: ops, open_conversation_id: cid-third== } }";
     let mut bench = Bench::with(third, BEGIN, simulated).await;
-    bench.simulator.fault(Api::Token, 1, Answer::ResetBefore);
+    bench.simulator.fault(Api::Token, 1, Answer::Hang);
     for receiver in ["oncall", "team", "third"] {
         bench.accept(receiver, &fixture("one-firing.json")).await;
     }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use dingtalk_relay::config::Config;
 use dingtalk_relay::model::delivery::{Delivery, State};
+use dingtalk_relay::model::health::Health;
 use dingtalk_relay::model::message::Message;
 use dingtalk_relay::model::month::Month;
-use dingtalk_relay::simulator::Options;
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::messages::Moments;
+use dingtalk_relay::simulator::{Options, Simulator};
 use dingtalk_relay::store::{Filter, Store};
 use jiff::Timestamp;
+use serde_json::json;
 
-use crate::harness::{Bench, Hands, fixture, fixture_of_group};
+use crate::harness::{Bench, Hands, TOKEN, answer, client, configured, fixture, fixture_of_group, start_with};
 
 const BEGIN: &str = "2026-11-21T12:00:00Z";
 
@@ -29,12 +31,12 @@ async fn two_have_read_it_a_minute_later_and_a_third_within_the_hour() {
 
     bench.work(minutes(2)).await;
     assert_eq!(shown(&bench).await, (Some("SUCCESS".into()), Some(2)));
-    assert_eq!(asked(&bench), [60]);
+    assert_eq!(asked(&bench), [1]);
 
     bench.simulator.read(&key, "wang");
     bench.work(minutes(60 * 24 * 2)).await;
     assert_eq!(shown(&bench).await, (Some("SUCCESS".into()), Some(3)));
-    assert_eq!(asked(&bench), [60, 600, 3600], "and never again");
+    assert_eq!(asked(&bench), [1, 10, 60], "and never again");
 }
 
 #[tokio::test]
@@ -66,7 +68,7 @@ async fn a_restart_between_two_pages_begins_at_the_first_one_and_counts_nobody_t
     for n in 0..450 {
         bench.simulator.read(&key, &format!("user-{n}"));
     }
-    bench.clock.move_to(after(60));
+    bench.clock.move_to(after(70));
     bench.ask_once().await;
     assert_eq!(shown(&bench).await.1, Some(200));
 
@@ -89,7 +91,7 @@ async fn what_is_to_be_asked_outlives_a_restart_and_a_day_without_us_costs_no_ca
     let mut bench = bench.restart().await;
     bench.clock.move_to(minutes(60 * 24 + 1));
     bench.work(minutes(60 * 48)).await;
-    assert_eq!(asked(&bench), [60], "DingTalk has forgotten");
+    assert_eq!(asked(&bench), [1], "DingTalk has forgotten");
     assert_eq!(bench.store.receipts_due(&"ops".parse().unwrap()).await.unwrap(), None, "and so have we");
 }
 
@@ -107,9 +109,9 @@ async fn what_dingtalk_does_not_know_yet_is_asked_again_and_harms_nobody() {
     assert_eq!(shown(&bench).await, (Some("PROCESSING".into()), Some(1)));
     bench.work(minutes(60 * 24)).await;
     assert_eq!(shown(&bench).await, (Some("SUCCESS".into()), Some(1)));
-    assert_eq!(asked(&bench), [60, 120, 240, 480, 600, 3600]);
+    assert_eq!(asked(&bench), [1, 2, 4, 8, 10, 60]);
     let apps = bench.store.apps().await.unwrap();
-    assert_eq!(format!("{:?}", apps[0].health), "Flowing");
+    assert_eq!(apps[0].health, Health::Flowing);
 }
 
 #[tokio::test]
@@ -130,6 +132,22 @@ async fn the_share_of_the_month_that_receipts_have_is_never_passed() {
     bench.simulator.read(&key, "li");
     bench.work("2026-11-30T16:05:00Z".parse().unwrap()).await;
     assert_eq!(bench.simulator.count(Api::Query), 5, "the month has turned");
+}
+
+#[tokio::test]
+async fn the_place_in_the_pages_of_a_message_that_was_let_go_is_not_used_for_another() {
+    let one = format!("{ASKING}organisations: {{ default: {{ receipt_calls_per_month: 1 }} }}\n");
+    let mut bench = Bench::with(&one, "2026-11-29T12:00:00Z", simulated).await;
+    let key = sent(&mut bench).await;
+    for n in 0..201 {
+        bench.simulator.read(&key, &format!("user-{n}"));
+    }
+    bench.work("2026-11-30T15:59:30Z".parse().unwrap()).await;
+    let key = sent(&mut bench).await;
+    bench.simulator.read(&key, "li");
+    bench.work("2026-11-30T16:05:00Z".parse().unwrap()).await;
+    let calls = bench.simulator.calls().into_iter().filter(|call| call.api == Some(Api::Query));
+    assert_eq!(calls.map(|call| call.status).collect::<Vec<_>>(), [Some(200), Some(200)]);
 }
 
 #[tokio::test]
@@ -155,8 +173,7 @@ async fn a_missing_permission_rests_the_queries_and_leaves_the_sends_flowing() {
     assert_eq!(states(&bench).await, [State::Delivered, State::Delivered]);
 
     bench.work(minutes(60 * 3)).await;
-    let tries: Vec<_> = asked(&bench).into_iter().take(3).map(|second| second / 60).collect();
-    assert_eq!(tries, [1, 11, 31], "after ten minutes, then after twenty");
+    assert_eq!(asked(&bench)[..3], [1, 11, 31], "after ten minutes, then after twenty");
     assert_eq!(shown(&bench).await.0.as_deref(), Some("SUCCESS"), "granted meanwhile");
 }
 
@@ -182,8 +199,13 @@ async fn nothing_a_query_draws_blocks_a_channel_or_takes_the_app_down() {
         bench.work(minutes(i64::try_from(hour).unwrap() * 60)).await;
         assert_eq!(bench.simulator.messages().len(), hour + 1, "each goes at once");
     }
+    bench.accept("oncall", &fixture_of_group("one-firing.json", 13)).await;
+    bench.simulator.fault(Api::Query, 9, Answer::code(500, "system.error"));
+    bench.work(minutes(60 * 36)).await;
+    let apps = bench.store.apps().await.unwrap();
+    assert_eq!(apps[0].health, Health::Flowing, "however many fail one after another");
     let failed = bench.simulator.calls().into_iter().filter(|call| call.fault).count();
-    assert_eq!(failed, 8, "all of them were drawn");
+    assert_eq!(failed, 8 + 9, "all of them were drawn");
 }
 
 #[tokio::test]
@@ -191,10 +213,10 @@ async fn what_sends_share_stops_them_too() {
     let mut bench = bench_that_asks().await;
     sent(&mut bench).await;
     bench.simulator.fault(Api::Query, 1, Answer::code(403, "Forbidden.AccessDenied.IpNotInWhiteList"));
-    bench.work(after(61)).await;
+    bench.work(after(70)).await;
 
     bench.accept("oncall", &fixture_of_group("one-firing.json", 2)).await;
-    bench.work(after(62)).await;
+    bench.work(after(80)).await;
     assert_eq!(bench.simulator.messages().len(), 1, "the app is blocked");
     bench.work(after(120)).await;
     assert_eq!(bench.simulator.messages().len(), 2, "a send is the probe, and opens the app");
@@ -202,13 +224,46 @@ async fn what_sends_share_stops_them_too() {
 }
 
 #[tokio::test]
-async fn a_message_of_a_receiver_that_wants_no_receipts_any_more_is_let_go() {
-    let mut bench = bench_that_asks().await;
-    sent(&mut bench).await;
-    let mut bench = bench.restart_with(receipts_off).await;
-    bench.work(minutes(60)).await;
-    assert_eq!(asked(&bench), Vec::<i64>::new());
-    assert_eq!(bench.store.receipts_due(&"ops".parse().unwrap()).await.unwrap(), None);
+async fn a_message_is_let_go_when_its_receiver_wants_no_receipts_or_is_another_group_now() {
+    for change in [receipts_off, another_group] {
+        let mut bench = bench_that_asks().await;
+        sent(&mut bench).await;
+        let mut bench = bench.restart_with(change).await;
+        bench.work(minutes(60)).await;
+        assert_eq!(asked(&bench), Vec::<i64>::new());
+        assert_eq!(bench.store.receipts_due(&"ops".parse().unwrap()).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_relay_asks_by_itself_and_shows_it_in_the_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let moments = Moments { data_after: Duration::ZERO, success_after: Duration::ZERO, ..Moments::default() };
+    let simulator = Simulator::start(Options { moments, ..Options::default() }).await.unwrap();
+    let more = ASKING.replace("enabled: true", "enabled: true, ask_after: [1s]");
+    let often = configured(&simulator.base_url(), folder.path(), &more);
+    let (http, relay) = (client(), start_with(often.clone()).await);
+    let url = format!("http://{}/hooks/alertmanager/oncall", relay.hooks());
+    answer(http.post(url).bearer_auth(TOKEN).body(fixture("one-firing.json"))).await;
+    let messages = simulator.arrived(1).await;
+    simulator.read(&messages[0].process_query_key, "li");
+
+    // A relay that starts looks at once; one that runs already would look within half a minute.
+    relay.stop().await;
+    let relay = start_with(often).await;
+    simulator.called(Api::Query, 1).await;
+
+    let url = format!("http://{}/api/v1/deliveries", relay.admin());
+    let message = loop {
+        let (_, list) = answer(http.get(&url)).await;
+        let message = list["deliveries"][0]["message"].clone();
+        if !message["readers"].is_null() {
+            break message;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!((&message["send_status"], &message["readers"]), (&json!("SUCCESS"), &json!(1)));
+    relay.stop().await;
 }
 
 /// Receipts of `oncall` switched on.
@@ -216,6 +271,10 @@ const ASKING: &str = "receivers: { oncall: { receipts: { enabled: true } } }\n";
 
 fn receipts_off(config: &mut Config) {
     config.receivers.values_mut().for_each(|receiver| receiver.receipts.enabled = false);
+}
+
+fn another_group(config: &mut Config) {
+    config.receivers.values_mut().for_each(|receiver| receiver.open_conversation_id += "elsewhere");
 }
 
 async fn bench_that_asks() -> Bench {
@@ -258,10 +317,10 @@ async fn shown(bench: &Bench) -> (Option<String>, Option<u64>) {
     (send_status, readers)
 }
 
-/// The seconds since the beginning at which DingTalk was asked.
+/// The minutes since the beginning at which DingTalk was asked. Not seconds: a send takes real time.
 fn asked(bench: &Bench) -> Vec<i64> {
     let queries = bench.simulator.calls().into_iter().filter(|call| call.api == Some(Api::Query));
-    queries.map(|call| call.at.as_second() - after(0).as_second()).collect()
+    queries.map(|call| (call.at.as_second() - after(0).as_second()) / 60).collect()
 }
 
 /// The calls counted in the month that shows on the clock.

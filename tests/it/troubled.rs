@@ -16,7 +16,7 @@ use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
 };
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +36,23 @@ pub struct Troubled {
     inner: Arc<dyn Store>,
     trouble: Mutex<Option<Trouble>>,
     asked: AtomicUsize,
+    hanging: watch::Sender<usize>,
 }
 
 impl Troubled {
     /// The same store, without trouble yet.
     pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, trouble: Mutex::default(), asked: AtomicUsize::new(0) })
+        Arc::new(Self { inner, trouble: Mutex::default(), asked: AtomicUsize::new(0), hanging: watch::Sender::new(0) })
     }
 
     /// How often lanes have asked what is due.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many calls hang.
+    pub async fn hanging(&self, calls: usize) {
+        self.hanging.subscribe().wait_for(|hanging| *hanging >= calls).await.unwrap();
     }
 
     /// From now on everything fails in this way; `None`: it works again.
@@ -70,7 +76,10 @@ impl Troubled {
             Some(Trouble::NoRoom) => Err(StoreError::NoRoom),
             Some(Trouble::Unavailable) => Err(StoreError::Unavailable("/srv/planted/relay.db is locked".into())),
             Some(Trouble::StaleEpoch) => Err(StoreError::StaleEpoch),
-            Some(Trouble::Hangs) => std::future::pending().await,
+            Some(Trouble::Hangs) => {
+                self.hanging.send_modify(|hanging| *hanging += 1);
+                std::future::pending().await
+            }
         }
     }
 }

@@ -66,15 +66,12 @@ enum Door {
 }
 
 impl Guard {
-    /// The guard of a listener at this address. Warns, once, if it will let nobody pass.
+    /// The guard of a listener at this address. That it may let nobody pass is told where the configuration is checked.
     pub fn new(settings: &config::Admin, address: SocketAddr) -> Self {
         let door = match &settings.token {
             Some(token) => Door::Token(token.clone()),
             None if address.ip().is_loopback() => Door::ThisMachine,
-            None => {
-                tracing::warn!(%address, "{NO_TOKEN}: others can reach it");
-                Door::Shut
-            }
+            None => Door::Shut,
         };
         Self { door, outside: settings.external_url.as_ref().map(origin_of) }
     }

@@ -1,5 +1,6 @@
 //! The body of a webhook: whether it is of a type we read, and how it is read within a size and a time.
 //!
+//! Only so much of all bodies is in memory at once ([`budget`](crate::http::hooks::budget)); over it, a body is put off.
 //! What was refused before it was read is thrown away for a while, and then the refusal is written. A body that
 //! breaks off, or comes too slowly, is a 503 and not a 4xx: the network did it, and sending again can help (law 2).
 
@@ -12,6 +13,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 
 use crate::http::hooks::Patience;
+use crate::http::hooks::budget::{Budget, Share};
 use crate::http::problem::ProblemAnswer;
 
 /// How much of a refused body is thrown away, in bytes, before the connection is closed on whoever sends more.
@@ -52,18 +54,26 @@ pub(super) fn small_enough(body: &Body, limit: u64) -> Result<(), ProblemAnswer>
     if body.size_hint().lower() > limit { Err(ProblemAnswer::too_large(limit)) } else { Ok(()) }
 }
 
-/// The whole body, of at most `limit` bytes.
-pub(super) async fn read(mut body: Body, limit: u64, patience: &Patience) -> Result<Bytes, ProblemAnswer> {
+/// The whole body, of at most `limit` bytes, and its share of the budget.
+pub(super) async fn read(
+    mut body: Body,
+    limit: u64,
+    budget: &Budget,
+    patience: &Patience,
+) -> Result<(Bytes, Share), ProblemAnswer> {
     let slow = || ProblemAnswer::unavailable("the body came too slowly").and_close();
-    let whole = tokio::time::timeout(patience.body, gather(&mut body, limit)).await.map_err(|_elapsed| slow())?;
+    let gathering = gather(&mut body, limit, budget.share());
+    let whole = tokio::time::timeout(patience.body, gathering).await.map_err(|_elapsed| slow())?;
     if whole.is_err() {
+        // Its share is given back by now: what is thrown away takes no memory.
         throw_away(body, patience.linger).await;
     }
     whole
 }
 
-async fn gather(body: &mut Body, limit: u64) -> Result<Bytes, ProblemAnswer> {
+async fn gather(body: &mut Body, limit: u64, mut share: Share) -> Result<(Bytes, Share), ProblemAnswer> {
     let broken = |error| ProblemAnswer::unavailable("the body broke off").and_close().because(error);
+    let full = || ProblemAnswer::unavailable("too many large bodies are on their way; send it again").and_close();
     let limit_here = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -71,9 +81,12 @@ async fn gather(body: &mut Body, limit: u64) -> Result<Bytes, ProblemAnswer> {
         if data.len() > limit_here - whole.len() {
             return Err(ProblemAnswer::too_large(limit));
         }
+        if !share.grow(data.len()) {
+            return Err(full());
+        }
         whole.extend_from_slice(&data);
     }
-    Ok(whole.freeze())
+    Ok((whole.freeze(), share))
 }
 
 /// Reads a refused body to its end as far as that is cheap, so that the refusal can be read.

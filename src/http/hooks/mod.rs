@@ -8,6 +8,7 @@
 //! store.
 
 mod body;
+mod budget;
 mod quiet;
 
 use std::collections::BTreeSet;
@@ -79,12 +80,13 @@ pub struct Hooks {
     readiness: Readiness,
     patience: Patience,
     quiet: Arc<quiet::Quiet>,
+    budget: budget::Budget,
 }
 
 impl Hooks {
     /// A port that serves what is live at the time of each webhook.
     pub fn new(live: Arc<ArcSwap<Live>>, readiness: Readiness, patience: Patience) -> Self {
-        Self { live, readiness, patience, quiet: Arc::default() }
+        Self { live, readiness, patience, quiet: Arc::default(), budget: budget::Budget::default() }
     }
 }
 
@@ -210,7 +212,8 @@ impl Hooks {
                 return Err(problem);
             }
         };
-        let body = body::read(body, live.max_body, &self.patience).await?;
+        // The share is held until the answer: what is decoded of a body costs memory as the body does.
+        let (body, _share) = body::read(body, live.max_body, &self.budget, &self.patience).await?;
         if self.readiness.is_stopping() {
             return Err(ProblemAnswer::unavailable("the relay is shutting down; send it again").and_close());
         }

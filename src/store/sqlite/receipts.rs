@@ -37,7 +37,7 @@ pub(super) const DUE: &str = "
     cross join attempts a on a.seq = (select max(seq) from attempts where message = m.seq)
     cross join deliveries d on d.seq = (select min(delivery) from message_deliveries where message = m.seq)
     where m.app = ?1 and m.ask_receipts_at is not null
-    order by m.ask_receipts_at limit 1";
+    order by m.ask_receipts_at, m.seq limit 1";
 
 /// Takes one unit of the month for a query.
 pub(super) fn take_query(work: &mut Work, ownership: &Ownership, purse: &Purse) -> Result<bool, Failure> {

@@ -90,7 +90,7 @@ fn message(message: &Message) -> Value {
         deliveries => message.deliveries,
         process_query_key => message.process_query_key.as_deref(),
         send_status => message.send_status.as_deref(),
-        readers => message.readers,
+        readers => message.readers.map(|readers| counted(readers, "person", "people")),
         title => text.as_ref().and_then(|(title, _)| title.clone()),
         text => text.map(|(_, text)| text),
     }

@@ -43,9 +43,9 @@ fn record_titled(title: &str, url: &str) -> DeliveryRecord {
         msg_param: Some(serde_json::json!({"title": title, "text": title}).to_string()),
         bytes: Some(812),
         deliveries: 1,
-        process_query_key: None,
-        send_status: None,
-        readers: None,
+        process_query_key: Some("key+/=".into()),
+        send_status: Some("SUCCESS".into()),
+        readers: Some(2),
     };
     let attempt = Attempt {
         at: now(),

@@ -85,7 +85,7 @@ create table messages (
     send_status text, -- what DingTalk last said when asked who has read it
     ask_receipts_at integer, -- when it is asked next; null: never
     receipts_asked_at integer, -- when it answered last
-    receipts_complete integer not null default 0 check (receipts_complete in (0, 1)), -- 1: it was to be asked, and is no more
+    receipts_complete integer not null default 0 check (receipts_complete in (0, 1)), -- 1: nothing more will be asked
     check (ask_receipts_at is null or (process_query_key is not null and receipts_complete = 0))
 ) strict;
 
