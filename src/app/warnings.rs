@@ -14,7 +14,7 @@ use crate::config::{App, Receiver, Route, SourceKind};
 use crate::model::event::{Severity, Status};
 use crate::model::name::{ChannelKey, Name};
 use crate::routing::doubts;
-use crate::sources::{alertmanager, github};
+use crate::sources::{alertmanager, generic, github};
 
 /// Where a configuration is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn kind(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Alertmanager => alertmanager::KIND,
         SourceKind::Github => github::KIND,
-        SourceKind::Generic => "generic",
+        SourceKind::Generic => generic::KIND,
     }
 }
 

@@ -47,7 +47,8 @@ const SELDOM: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// How many may be open at once, at about 10 kB for each idle one. When all places are taken, a newcomer gets
-    /// that of the connection whose client has kept us waiting longest; while every one is at work, it waits.
+    /// that of a client that has sent no whole head, or else of one whose body has stood still longest; while every
+    /// one is at work, it waits.
     pub connections: usize,
     /// How long a client may take for the head of a request, and how long an idle connection is kept for the next.
     pub head: Duration,
@@ -119,7 +120,7 @@ impl Door {
         }
     }
 
-    /// A descriptor becomes free where somebody leaves, so the one that waits longest has to.
+    /// A descriptor becomes free where somebody leaves, so the one that is first to go has to.
     async fn wait_for_descriptors(&mut self, error: &io::Error) {
         if self.told.is_none_or(|told| told.elapsed() >= SELDOM) {
             self.told = Some(Instant::now());
@@ -224,6 +225,8 @@ impl Body for Arriving {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if self.body.is_end_stream() {
             self.place.works();
+        } else if let Some(Ok(_)) = frame {
+            self.place.progressed();
         }
         Poll::Ready(frame)
     }

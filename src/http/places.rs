@@ -1,10 +1,14 @@
 //! The places of one port: how many connections there may be, and which of them goes when another one needs a place.
 //!
 //! A port that only made newcomers wait would be shut by anybody who opens as many connections as it has places and
-//! says nothing. So a newcomer takes the place of the connection whose client has kept us waiting longest: for the
-//! head of its next request, or for the rest of a body. One whose request is complete is never put out, for the work
-//! is ours then. A sender that says what it has to say keeps its place against any number that do not: it is waited
-//! for only while its bytes travel. Knows no HTTP; the order of turns stands for the time, so it reads no clock.
+//! says nothing. So a newcomer takes the place of one that is waited for. First go those that have not sent the whole
+//! head of a request, whether they are new or idle after an answer: the one that came or was answered longest ago.
+//! Only where there is none does one go whose body is on its way: the one of which nothing has arrived for longest,
+//! so that a body that makes progress outstays those that do not. One whose request is complete is never put out, for
+//! the work is ours then. So no number of silent connections puts out a sender whose head is here; one whose head is
+//! still on its way they can. Who the sender is does not count: a place knows nothing of credentials.
+//!
+//! Knows no HTTP; the order of turns stands for the time, so it reads no clock.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,13 +25,17 @@ pub(super) struct Places {
     changed: Notify,
 }
 
+type Waiting = BTreeMap<u64, Arc<Notify>>;
+
 #[derive(Default)]
 struct Taken {
     count: usize,
     /// Numbers the turns, so that the least is the oldest.
     turns: u64,
-    /// The places that wait for their clients, by the turn since which they do.
-    waiting: BTreeMap<u64, Arc<Notify>>,
+    /// The places that wait for the head of a request, by the turn since which they do.
+    for_heads: Waiting,
+    /// Those that wait for more of a body, by the turn at which something last arrived.
+    for_bodies: Waiting,
     /// The one that has been told to leave and has not yet. One at a time, or a burst would empty the house.
     leaving: Option<u64>,
 }
@@ -46,8 +54,8 @@ impl Places {
         Arc::new(Self { limit: limit.max(1), taken: Mutex::default(), changed: Notify::new() })
     }
 
-    /// A place for a newcomer. Where none is free, the one that waits longest is told to leave; where every place is
-    /// at work, this waits for the first that is not.
+    /// A place for a newcomer. Where none is free, one that is waited for is told to leave; where every place is at
+    /// work, this waits for the first that is not.
     pub(super) async fn take(self: &Arc<Self>) -> Arc<Place> {
         loop {
             // Made before looking, or a change in between would be missed.
@@ -67,15 +75,17 @@ impl Places {
         }
         taken.count += 1;
         let needed = Arc::new(Notify::new());
-        let turn = AtomicU64::new(taken.wait(Arc::clone(&needed)));
+        let turn = taken.next_turn();
+        taken.for_heads.insert(turn, Arc::clone(&needed));
+        let turn = AtomicU64::new(turn);
         Some(Arc::new(Place { places: Arc::clone(self), turn, needed, owes_an_answer: AtomicBool::new(false) }))
     }
 
-    /// Tells the one that waits longest to leave, unless another is about to.
+    /// Tells the one that is first to go to leave, unless another is about to.
     pub(super) fn put_one_out(&self) {
         let mut taken = self.taken();
         if taken.leaving.is_none()
-            && let Some((turn, needed)) = taken.waiting.pop_first()
+            && let Some((turn, needed)) = taken.first_to_go()
         {
             taken.leaving = Some(turn);
             needed.notify_one();
@@ -105,15 +115,19 @@ impl Places {
 }
 
 impl Taken {
-    fn wait(&mut self, needed: Arc<Notify>) -> u64 {
+    fn next_turn(&mut self) -> u64 {
         self.turns += 1;
-        self.waiting.insert(self.turns, needed);
         self.turns
+    }
+
+    fn first_to_go(&mut self) -> Option<(u64, Arc<Notify>)> {
+        self.for_heads.pop_first().or_else(|| self.for_bodies.pop_first())
     }
 
     /// Whoever waited since this turn does so no longer, told to leave or not.
     fn stop_waiting(&mut self, turn: u64) {
-        self.waiting.remove(&turn);
+        self.for_heads.remove(&turn);
+        self.for_bodies.remove(&turn);
         if self.leaving == Some(turn) {
             self.leaving = None;
         }
@@ -124,6 +138,12 @@ impl Place {
     /// A request has begun: its head is here. Until its body is too, the client is still waited for.
     pub(super) fn asked(&self) {
         self.owes_an_answer.store(true, Ordering::Relaxed);
+        self.wait_anew(|taken| &mut taken.for_bodies);
+    }
+
+    /// Some of the body has arrived, and more is to come.
+    pub(super) fn progressed(&self) {
+        self.wait_anew(|taken| &mut taken.for_bodies);
     }
 
     /// The whole request is here: it is our turn.
@@ -138,11 +158,18 @@ impl Place {
     /// The request is answered: it is the client's turn.
     pub(super) fn answered(&self) {
         self.owes_an_answer.store(false, Ordering::Relaxed);
+        self.wait_anew(|taken| &mut taken.for_heads);
+    }
+
+    /// The client is waited for from now on, among these.
+    fn wait_anew(&self, among: impl FnOnce(&mut Taken) -> &mut Waiting) {
         let mut taken = self.places.taken();
         taken.stop_waiting(self.turn.load(Ordering::Relaxed));
-        let turn = taken.wait(Arc::clone(&self.needed));
+        let turn = taken.next_turn();
+        among(&mut taken).insert(turn, Arc::clone(&self.needed));
         self.turn.store(turn, Ordering::Relaxed);
         drop(taken);
+        // Whoever wanted this place must look again.
         self.places.changed.notify_waiters();
     }
 
@@ -150,7 +177,7 @@ impl Place {
     pub(super) async fn needed(&self) {
         loop {
             self.needed.notified().await;
-            // The client may have finished its request at the last moment: then somebody else goes.
+            // More may have arrived at the last moment: then it is decided anew who goes.
             if self.places.taken().leaving == Some(self.turn.load(Ordering::Relaxed)) {
                 return;
             }
@@ -201,6 +228,40 @@ mod tests {
         assert!(!must_leave(&first).await, "one at a time");
         drop(second);
         assert!(is_let_in(&places).await);
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_a_body_outstays_those_that_have_not_sent_a_head() {
+        let places = Places::new(2);
+        let (sending, silent) = (places.take().await, places.take().await);
+        sending.asked();
+
+        assert!(!is_let_in(&places).await);
+        assert!(must_leave(&silent).await);
+        drop(silent);
+        let idle = places.take().await;
+        idle.asked();
+        idle.works();
+        idle.answered();
+        assert!(!is_let_in(&places).await);
+        assert!(must_leave(&idle).await, "it was answered after the other one had begun");
+        assert!(!must_leave(&sending).await);
+    }
+
+    #[tokio::test]
+    async fn of_two_bodies_the_one_that_makes_no_progress_makes_room() {
+        let places = Places::new(2);
+        let (first, second) = (places.take().await, places.take().await);
+        first.asked();
+        second.asked();
+        first.progressed();
+
+        assert!(!is_let_in(&places).await);
+        assert!(must_leave(&second).await);
+        second.progressed();
+        assert!(!must_leave(&second).await, "it was told, and has gone on since");
+        assert!(!is_let_in(&places).await);
+        assert!(must_leave(&first).await, "now it is the one of which nothing has arrived for longest");
     }
 
     #[tokio::test]

@@ -32,6 +32,9 @@ pub struct Event {
     pub order_key: String,
     /// Two posts with the same source, path and dedup key are twins.
     pub dedup_key: String,
+    /// What the sender says of that which the dedup key names, if the key does not say it already: a twin says the
+    /// same, and another word ends the window. Usually empty.
+    pub dedup_state: String,
     /// What is true of the whole webhook and matchers may ask for: `receiver` for Alertmanager; `event`, `repo`, …
     /// for GitHub. These win over an item's labels of the same name.
     pub facts: Labels,

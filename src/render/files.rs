@@ -124,6 +124,7 @@ fn never_works(engine: &Environment<'static>, template: &str) -> Option<String> 
         received_at: Timestamp::UNIX_EPOCH,
         order_key: String::new(),
         dedup_key: String::new(),
+        dedup_state: String::new(),
         facts: Labels::new(),
         group: Labels::from([("alertname".to_owned(), "Sample".to_owned())]),
         items: Vec::new(),

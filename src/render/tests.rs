@@ -37,6 +37,7 @@ fn event(items: Vec<Item>) -> Event {
         received_at: "2026-11-21T19:30:00Z".parse().unwrap(),
         order_key: String::new(),
         dedup_key: String::new(),
+        dedup_state: String::new(),
         facts: Labels::new(),
         group: labels(&[("cluster", "prod")]),
         items,

@@ -37,6 +37,7 @@ pub fn decode(source: &Name, severities: &Severities, body: &[u8], received_at: 
         received_at,
         order_key,
         dedup_key,
+        dedup_state: String::new(),
         facts: group.receiver.iter().map(|receiver| ("receiver".to_owned(), unquoted(receiver))).collect(),
         group: group.labels,
         items,

@@ -51,8 +51,14 @@ impl Guard {
             return Err(Problem::at(format!("{path}.auth.basic.username"), "a user of basic auth cannot hold a colon"));
         }
         let given = secret_of(auth).filter(|secret| secret.path().is_none()).and_then(|secret| secret.reveal().ok());
-        if given.is_some_and(|secret| secret.expose_secret().is_empty()) {
+        if given.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
             return Err(Problem::at(format!("{path}.auth"), "the secret is empty, so it would keep nobody out"));
+        }
+        if matches!(auth, Auth::Bearer(_) | Auth::Header { .. })
+            && given.is_some_and(|secret| !fits_a_header(secret.expose_secret()))
+        {
+            let message = "begins or ends with white space, or holds a control character, so no header can match it";
+            return Err(Problem::at(format!("{path}.auth"), format!("the secret {message}")));
         }
         Ok(Self { auth: auth.clone(), secret_is_unreadable: AtomicBool::new(false) })
     }
@@ -153,6 +159,11 @@ fn signature(headers: &HeaderMap, name: &HeaderName) -> Option<[u8; 32]> {
 
 fn same(shown: &[u8], expected: &[u8]) -> bool {
     Sha256::digest(shown).ct_eq(&Sha256::digest(expected)).into()
+}
+
+/// RFC 9110 §5.5: white space around a header's value is not part of it.
+fn fits_a_header(secret: &str) -> bool {
+    secret.trim() == secret && !secret.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -310,5 +321,14 @@ mod tests {
         assert_eq!(Guard::compile(&colon, "sources.am").unwrap_err().path, "sources.am.auth.basic.username");
         let empty = Auth::Bearer(Secret::given(""));
         assert_eq!(Guard::compile(&empty, "sources.am").unwrap_err().path, "sources.am.auth");
+    }
+
+    #[test]
+    fn a_secret_that_no_header_can_match_is_a_problem() {
+        for secret in ["tok ", " tok", "to\nk"] {
+            let problem = Guard::compile(&Auth::Bearer(Secret::given(secret)), "sources.am").err().unwrap();
+            assert!(problem.message.contains("no header can match"), "{problem}");
+        }
+        assert!(Guard::compile(&Auth::Bearer(Secret::given("two words")), "sources.am").is_ok());
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn decode(
         received_at,
         order_key: keys.order.clone(),
         dedup_key: keys.dedup,
+        dedup_state: said.state.clone(),
         facts: Labels::new(),
         group: Labels::new(),
         items: vec![said.item(keys.order, received_at)],
@@ -60,8 +61,8 @@ struct Said {
     /// As configured; `None` where nothing is, or where it failed.
     dedup_key: Option<String>,
     status: Status,
-    /// Whether `fields.status` is configured.
-    has_status: bool,
+    /// The sender's own word for it, where `fields.status` is configured and says one.
+    state: String,
     url: Option<String>,
     labels: Labels,
 }
@@ -75,13 +76,14 @@ impl Said {
         let title = ask(&fields.title).map(|title| one_line(&title, LONGEST_TITLE)).filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(guess);
         let member = |name: &str| labels.get(name).cloned().or_else(|| members.word(name));
+        let state = ask(&fields.status);
         let severity = ask(&fields.severity).map(|word| severities.called(&word));
         Self {
             text: ask(&fields.text).unwrap_or_else(|| members.text(&title, &labels)),
             severity: severity.unwrap_or_else(|| severities.asking(member)),
-            dedup_key: ask(&fields.dedup_key),
-            status: ask(&fields.status).map_or(Status::Notice, |word| status(&word)),
-            has_status: fields.status.is_some(),
+            dedup_key: fields.dedup_key.as_ref().and_then(|field| field.key(&payload, source)),
+            status: state.as_deref().map_or(Status::Notice, status),
+            state: state.unwrap_or_default(),
             url: ask(&fields.url).and_then(|address| web_address(&address)),
             title,
             labels,
@@ -118,17 +120,14 @@ struct Keys {
 }
 
 impl Keys {
-    /// The configured key, else the digest of the body. A configured key usually names the thing that fires, so where
-    /// a status is configured too it tells twins as well, as it does for Alertmanager: else the word that it is over
-    /// would be taken for a twin of the word that it is on, and be lost. Both still share their order.
+    /// The configured key, else the digest of the body.
     fn of(said: &Said, body: &[u8]) -> Self {
         let Some(key) = &said.dedup_key else {
             let digest = sha256(body);
             return Self { dedup: digest.clone(), order: digest };
         };
         let order = if key.len() > LONGEST_KEY { sha256(key.as_bytes()) } else { key.clone() };
-        let dedup = if said.has_status { format!("{order}/{}", said.status) } else { order.clone() };
-        Self { dedup, order }
+        Self { dedup: order.clone(), order }
     }
 }
 

@@ -51,6 +51,7 @@ pub fn decode(source: &Name, headers: &HeaderMap, body: &[u8], received_at: Time
         url: url.clone(),
         received_at,
         dedup_key: wire::header(headers, DELIVERY).map_or_else(|| sha256(body), str::to_owned),
+        dedup_state: String::new(),
         facts: facts::of(&happening),
         group: Labels::new(),
         items: vec![item(&happening, order_key.clone(), url, received_at)],

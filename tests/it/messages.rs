@@ -164,6 +164,7 @@ fn event(fixture: &str) -> Event {
         received_at: "2026-11-21T19:31:00Z".parse().unwrap(),
         order_key: String::new(),
         dedup_key: String::new(),
+        dedup_state: String::new(),
         facts: Labels::from([("receiver".to_owned(), text(&body["receiver"]))]),
         group: labels(&body["groupLabels"]),
         items: alerts.iter().map(item).collect(),

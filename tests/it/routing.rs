@@ -292,6 +292,7 @@ fn event<'n, I: IntoIterator<Item = (&'n str, &'n str)>>(items: impl IntoIterato
         received_at: Timestamp::UNIX_EPOCH,
         order_key: String::new(),
         dedup_key: String::new(),
+        dedup_state: String::new(),
         facts: Labels::new(),
         group: Labels::new(),
         items: items.into_iter().enumerate().map(item).collect(),

@@ -27,6 +27,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::http::health;
 use crate::http::problem::{self, ProblemAnswer};
@@ -37,6 +38,9 @@ use crate::operator::readiness::Readiness;
 use crate::sources::auth::Unauthorised;
 use crate::sources::{Decoded, Source, Sources};
 use crate::telemetry::metrics;
+
+/// What takes so long to decode that others would notice, in bytes.
+const LARGE: usize = 256 * 1024;
 
 /// What a source may ask its senders for. Both are named whatever it asks for: a stranger need not know.
 const SCHEMES: [&str; 2] = ["Bearer", "Basic realm=\"dingtalk-relay\""];
@@ -81,12 +85,17 @@ pub struct Hooks {
     patience: Patience,
     quiet: Arc<quiet::Quiet>,
     budget: budget::Budget,
+    strangers: budget::Budget,
+    /// Who may decode a large body: one at a time, since a tree of values takes many times its text.
+    large: Arc<Semaphore>,
 }
 
 impl Hooks {
     /// A port that serves what is live at the time of each webhook.
     pub fn new(live: Arc<ArcSwap<Live>>, readiness: Readiness, patience: Patience) -> Self {
-        Self { live, readiness, patience, quiet: Arc::default(), budget: budget::Budget::default() }
+        let (budget, strangers) = (budget::Budget::of_the_known(), budget::Budget::of_strangers());
+        let (quiet, large) = (Arc::default(), Arc::new(Semaphore::new(1)));
+        Self { live, readiness, patience, quiet, budget, strangers, large }
     }
 }
 
@@ -192,7 +201,7 @@ impl Hooks {
 
     async fn receive(
         &self,
-        live: &Live,
+        live: &Arc<Live>,
         source: Option<&Source>,
         receiver: Option<&str>,
         parts: &Parts,
@@ -213,39 +222,63 @@ impl Hooks {
             }
         };
         // The share is held until the answer: what is decoded of a body costs memory as the body does.
-        let (body, _share) = body::read(body, live.max_body, &self.budget, &self.patience).await?;
+        let budget = if source.is_signed() { &self.strangers } else { &self.budget };
+        let (body, _share) = body::read(body, live.max_body, budget, &self.patience).await?;
         if self.readiness.is_stopping() {
             return Err(ProblemAnswer::unavailable("the relay is shutting down; send it again").and_close());
         }
         source.verify(&parts.headers, &body).map_err(not_admitted)?;
         let way = live.way(source, receiver, parts)?;
-        self.keep(&live.ingest, source, way, &parts.headers, body).await
+        // When the time is over the commit may still come: the sender's next try is then its twin.
+        let no_answer = |_| ProblemAnswer::unavailable("it could not be stored in time; send it again");
+        let keeping = self.keep(live, source, way, &parts.headers, body);
+        tokio::time::timeout(self.patience.answer, keeping).await.map_err(no_answer)?
     }
 
     async fn keep(
         &self,
-        ingest: &Ingest,
+        live: &Arc<Live>,
         source: &Source,
         way: Way,
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Value, ProblemAnswer> {
         let now = Timestamp::now();
-        let decoded = source.decode(headers, &body, now).map_err(|bad| ProblemAnswer::bad_request(bad.to_string()))?;
+        let decoded = self.decode(live, source, headers, &body, now).await?;
         let Decoded::Event(event) = decoded else {
             return Ok(json!({"event": null, "duplicate": false, "deliveries": []}));
         };
         let not_kept = || ProblemAnswer::unavailable("it could not be stored; send it again");
-        // When the time is over the commit may still come: the sender's next try is then its twin.
-        let no_answer = |_| ProblemAnswer::unavailable("it could not be stored in time; send it again");
-        let accepting = ingest.accept(event, way, body, source.dedup_window(), now);
-        let accepting = tokio::time::timeout(self.patience.answer, accepting).await.map_err(no_answer)?;
+        let accepting = live.ingest.accept(event, way, body, source.dedup_window(), now).await;
         let kept = accepting.map_err(|error| not_kept().because(error))?;
 
         let name = source.name().as_str();
         tracing::info!(source = name, event = %kept.event, duplicate = kept.duplicate, "webhook accepted");
         count(name, kept.duplicate, &kept.deliveries);
         Ok(told(&kept.event, kept.duplicate, &kept.deliveries))
+    }
+
+    /// What the body says. A large one is decoded beside the runtime, so that nobody else waits for it.
+    async fn decode(
+        &self,
+        live: &Arc<Live>,
+        source: &Source,
+        headers: &HeaderMap,
+        body: &Bytes,
+        now: Timestamp,
+    ) -> Result<Decoded, ProblemAnswer> {
+        let decoded = if body.len() <= LARGE {
+            source.decode(headers, body, now)
+        } else {
+            let _turn = self.large.acquire().await;
+            let (live, name) = (Arc::clone(live), source.name().clone());
+            let (headers, body) = (headers.clone(), body.clone());
+            let decoding = move || live.sources.named(name.as_str()).map(|source| source.decode(&headers, &body, now));
+            let decoded = tokio::task::spawn_blocking(decoding).await;
+            let not_decoded = || ProblemAnswer::unavailable("it could not be decoded; send it again");
+            decoded.ok().flatten().ok_or_else(not_decoded)?
+        };
+        decoded.map_err(|bad| ProblemAnswer::bad_request(bad.to_string()))
     }
 
     /// One line a minute for each source and status. What comes from outside is written escaped.

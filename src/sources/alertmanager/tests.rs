@@ -172,6 +172,18 @@ fn the_order_key_is_the_group_key() {
 }
 
 #[test]
+fn an_alert_is_firing_or_resolved_and_nothing_else() {
+    assert!(decoded(&with("/alerts/0/status", json!("notice"))).is_err());
+}
+
+#[test]
+fn an_end_that_nobody_can_read_is_none_and_loses_no_alert() {
+    for end in ["9999-12-31T23:59:59Z", "soon", ""] {
+        assert_eq!(decoded(&with("/alerts/1/endsAt", json!(end))).unwrap().items[1].until, None, "{end}");
+    }
+}
+
+#[test]
 fn a_refusal_says_where_and_what_was_expected() {
     let mut listed = body();
     listed["alerts"][0] = json!(["aa", "firing", {}, {}, "2026-11-21T12:00:00Z", null, null]);

@@ -74,7 +74,7 @@ struct WireGroup {
 #[serde(rename_all = "camelCase")]
 struct WireAlert {
     fingerprint: Option<String>,
-    status: Option<Status>,
+    status: Option<AlertStatus>,
     labels: Option<Labels>,
     annotations: Option<Labels>,
     starts_at: Option<Timestamp>,
@@ -88,6 +88,23 @@ struct WireAlert {
 fn if_readable<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let end = Option::<String>::deserialize(from)?;
     Ok(end.and_then(|end| end.parse().ok()))
+}
+
+/// What Alertmanager says of an alert; nothing else is a status of one.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AlertStatus {
+    Firing,
+    Resolved,
+}
+
+impl From<AlertStatus> for Status {
+    fn from(status: AlertStatus) -> Self {
+        match status {
+            AlertStatus::Firing => Self::Firing,
+            AlertStatus::Resolved => Self::Resolved,
+        }
+    }
 }
 
 /// The group a body holds, or where and why it holds none.
@@ -123,7 +140,7 @@ fn checked_alert(index: usize, alert: WireAlert) -> Result<Alert, BadBody> {
     let labels = alert.labels.ok_or_else(|| field("labels"))?;
     Ok(Alert {
         fingerprint: alert.fingerprint.filter(|f| !f.is_empty()).unwrap_or_else(|| fingerprint(&labels)),
-        status: alert.status.ok_or_else(|| field("status"))?,
+        status: alert.status.ok_or_else(|| field("status"))?.into(),
         since: alert.starts_at.ok_or_else(|| field("startsAt"))?,
         until: alert.ends_at,
         annotations: alert.annotations.unwrap_or_default(),

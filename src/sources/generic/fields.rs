@@ -2,7 +2,7 @@
 //!
 //! An expression sees the body as `payload` and nothing else. Whatever goes wrong while it is asked costs that field
 //! and never the event: the field is as if it were not configured, and the log says so at debug level. Fuel bounds
-//! its work. What a JSON `null` stands under counts as missing, so `payload.title or payload.name` and
+//! its steps, and the filters whose one step can make a text of any size are not there. What a JSON `null` stands under counts as missing, so `payload.title or payload.name` and
 //! `|default(…)` do what they seem to do.
 //!
 //! What is shown may be put together of what is there, so a missing member is empty there. A dedup key may not: with
@@ -19,9 +19,14 @@ use crate::config::LabelFields;
 use crate::config::problem::{Problem, inside};
 use crate::model::event::Labels;
 use crate::model::name::Name;
+use crate::sources::outside::is_visible;
 
 /// The instructions one expression may take; a plain one takes about five.
 const FUEL: u64 = 1_000;
+/// Filters whose result can be far larger than what they are given.
+const GROWING: [&str; 6] = ["batch", "format", "indent", "pprint", "slice", "tojson"];
+/// The longest text that `join` and `replace` make, in bytes. No message shows more.
+const LONGEST_TEXT: usize = 64 * 1024;
 /// The longest expression, in bytes. A sum of ten thousand parts is deeper than the engine's stack.
 const LONGEST: usize = 4_000;
 
@@ -34,9 +39,39 @@ fn engine(undefined: UndefinedBehavior) -> Environment<'static> {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(undefined);
     engine.set_fuel(Some(FUEL));
+    // A number or a text from outside would decide how much memory these take, and fuel counts them as one step.
+    for name in GROWING {
+        engine.remove_filter(name);
+    }
+    engine.add_filter("join", join);
+    engine.add_filter("replace", replace);
     // Debug information would carry the payload into the logs.
     engine.set_debug(false);
     engine
+}
+
+/// The parts behind each other, with `separator` between them.
+fn join(parts: Value, separator: Option<String>) -> Result<String, Error> {
+    let mut text = String::new();
+    for (n, part) in parts.try_iter()?.enumerate() {
+        if n > 0 {
+            text.push_str(separator.as_deref().unwrap_or_default());
+        }
+        text.push_str(&part.to_string());
+        bounded(text.len())?;
+    }
+    Ok(text)
+}
+
+/// The text with `to` wherever it had `from`.
+fn replace(text: String, from: String, to: String) -> Result<String, Error> {
+    bounded(text.len().saturating_add(text.matches(&from).count().saturating_mul(to.len())))?;
+    Ok(text.replace(&from, &to))
+}
+
+fn bounded(length: usize) -> Result<(), Error> {
+    let too_long = || Error::new(ErrorKind::InvalidOperation, "the text gets too long");
+    if length > LONGEST_TEXT { Err(too_long()) } else { Ok(()) }
 }
 
 /// Every configured field, ready to ask.
@@ -99,6 +134,14 @@ impl Fields {
 }
 
 impl Field {
+    /// What it says, as a key. `None` if it fails, has nothing to say, or is a list of which something is missing.
+    pub(super) fn key(&self, payload: &Value, source: &Name) -> Option<String> {
+        let whole = |value: &Value| value.try_iter().is_ok_and(|mut parts| parts.all(|part| text(&part).is_some()));
+        let is_list = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable);
+        let value = self.ask(payload, source).filter(|value| !is_list(value) || whole(value))?;
+        text(&value)
+    }
+
     /// What it says, as a text. `None` if it fails or has nothing to say.
     pub(super) fn text(&self, payload: &Value, source: &Name) -> Option<String> {
         self.ask(payload, source).and_then(|value| text(&value)).or_else(|| {
@@ -165,7 +208,7 @@ fn text(value: &Value) -> Option<String> {
         _ => value.to_string(),
     };
     let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    is_visible(text).then(|| text.to_owned())
 }
 
 /// Compiles fields and gathers what is wrong with them.
@@ -208,7 +251,8 @@ impl Compiler {
 }
 
 /// An expression, or what is wrong with it. Asked once for an empty body, so that a filter that does not exist is
-/// told at start and not found missing one night.
+/// mostly told at start and not found missing one night; behind a condition that an empty body does not meet it is
+/// found at run time, and costs that field.
 fn compiled(text: &str, engine: &'static Environment<'static>) -> Result<Expression<'static, 'static>, String> {
     let refused = |error: Error| {
         // The kind says "syntax error", and a line number says nothing where there is one line.

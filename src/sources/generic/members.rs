@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::model::event::Labels;
 use crate::sources::BadBody;
 use crate::sources::generic::fields;
-use crate::sources::outside::{LONGEST_TITLE, one_line};
+use crate::sources::outside::{LONGEST_TITLE, is_visible, not_too_many, one_line};
 
 /// What senders call the one thing a person should read first; the first that is there wins.
 const TITLES: [&str; 10] =
@@ -41,6 +41,7 @@ pub(super) struct Members {
 impl Members {
     /// The members of the object that a body holds.
     pub(super) fn read(body: &[u8]) -> Result<Self, BadBody> {
+        not_too_many(body)?;
         serde_json::from_slice(body).map_err(|error| refusal(&error))
     }
 
@@ -59,7 +60,7 @@ impl Members {
         TITLES.iter().find_map(|wanted| {
             let name = self.order.iter().find(|name| name.eq_ignore_ascii_case(wanted))?;
             let title = one_line(self.by_name[name].as_str()?, LONGEST_TITLE);
-            (!title.is_empty()).then_some(title)
+            is_visible(&title).then_some(title)
         })
     }
 

@@ -77,7 +77,7 @@ fn fields_say_what_counts() {
     assert_eq!((item.severity, item.status), (Severity::Critical, Status::Firing));
     assert_eq!(item.labels, labels([("app", "api"), ("n", "42"), ("up", "false")]));
     assert_eq!((event.url.as_deref(), &item.url), (Some("https://ci.example.com/42"), &event.url));
-    assert_eq!((event.order_key.as_str(), event.dedup_key.as_str()), ("42", "42/firing"));
+    assert_eq!((event.order_key.as_str(), event.dedup_key.as_str()), ("42", "42"));
 }
 
 #[test]
@@ -127,9 +127,10 @@ fn without_a_key_only_the_same_body_is_a_twin() {
 fn the_same_thing_on_and_over_is_no_twin_and_stays_in_order() {
     let fields = config::Fields { dedup_key: some("payload.id"), status: some("payload.status"), ..Default::default() };
     let told = |status: &str| decoded(&fields, &json!({ "id": "i", "status": status }).to_string());
-    assert_ne!(told("firing").dedup_key, told("resolved").dedup_key);
-    assert_eq!(told("firing").order_key, told("resolved").order_key);
-    assert_eq!(told("firing").dedup_key, told("FIRING").dedup_key);
+    let keys = |status: &str| (told(status).dedup_key, told(status).order_key);
+    assert_eq!(keys("firing"), keys("resolved"));
+    let states: Vec<_> = ["firing", "resolved", "pending"].map(|status| told(status).dedup_state).into();
+    assert_eq!(states, ["firing", "resolved", "pending"], "the sender's own words");
     assert_eq!(told("acknowledged").items[0].status, Status::Notice);
 }
 
@@ -168,7 +169,7 @@ fn only_web_addresses_become_links() {
 
 #[test]
 fn whatever_is_no_json_object_is_refused_and_not_repeated() {
-    let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+    let deep = format!("{{\"a\":{}", "[".repeat(90_000));
     let bodies: [(&[u8], &str); 9] = [
         (b"", ".: the JSON ends too early"),
         (b"{\"planted\":", ".: the JSON ends too early"),
@@ -215,6 +216,34 @@ fn everything_that_is_wrong_with_the_expressions_is_said_at_once_with_a_way_out(
     let problems = Fields::compile(&fields, "sources.deploys").unwrap_err();
     let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn no_expression_can_be_made_to_take_memory_without_end_by_what_is_sent() {
+    for growing in ["indent(payload.n)", "format(payload.n)", "tojson(payload.n)", "batch(payload.n, 1)"] {
+        let fields = config::Fields { text: some(&format!("payload.a|{growing}")), ..Default::default() };
+        let problems = Fields::compile(&fields, "sources.deploys").unwrap_err();
+        assert!(problems[0].message.contains("unknown"), "{problems:?}");
+    }
+    let body = json!({ "list": vec!["x"; 10_000], "a": "x".repeat(10_000), "b": "y".repeat(10_000) }).to_string();
+    for growing in ["payload.list|join(payload.b)", "payload.a|replace('x', payload.b)"] {
+        let fields = config::Fields { text: some(growing), ..Default::default() };
+        let text = &decoded(&fields, &body).items[0].annotations["description"];
+        assert!(text.len() < 20_000, "as if it were not configured: {}", text.len());
+    }
+}
+
+#[test]
+fn a_key_of_which_a_part_is_missing_is_none() {
+    let fields = config::Fields { dedup_key: some("[payload.app, payload.id]"), ..Default::default() };
+    let key = |body: Value| decoded(&fields, &body.to_string()).dedup_key;
+    assert_ne!(key(json!({ "app": "shop", "n": 1 })), key(json!({ "app": "shop", "n": 2 })));
+    assert_eq!(key(json!({ "app": "shop", "id": 1, "n": 1 })), key(json!({ "app": "shop", "id": 1, "n": 2 })));
+}
+
+#[test]
+fn a_title_that_nobody_can_see_is_none() {
+    assert_eq!(decoded(&config::Fields::default(), r#"{"title":"\u200b"}"#).title, "deploys");
 }
 
 proptest! {

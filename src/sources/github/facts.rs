@@ -73,7 +73,9 @@ pub(super) fn branch(happening: &Happening<'_>) -> Option<String> {
     let base = first(payload, &["/pull_request/base/ref", "/branch"]);
     let base = base.or_else(|| text(object, "/pull_requests/0/base/ref"));
     let base = base.or_else(|| text(object, "/base_ref").and_then(of_reference));
-    let of_pull_request = text(object, "/event").is_some_and(|event| event.starts_with("pull_request"));
+    // A job does not say what its run is for: it may be a fork's pull request from a branch of the same name.
+    let is_job = payload.get("workflow_job").is_some();
+    let of_pull_request = is_job || text(object, "/event").is_some_and(|event| event.starts_with("pull_request"));
     base.or_else(|| head_branch(happening).filter(|_| !of_pull_request)).or_else(|| only_branch(payload))
 }
 

@@ -46,10 +46,12 @@ fn refuse_if_full(work: &Work, new: &NewEvent) -> Result<(), StoreError> {
 /// The first event of these twins, unless its window is over or all its deliveries have come to nothing.
 fn twin(conn: &Connection, new: &NewEvent, key_hash: &[u8], now: Timestamp) -> rusqlite::Result<Option<Accepted>> {
     let sql = "select e.seq, e.id from dedup d join events e on e.seq = d.event
-               where d.source = ?1 and d.path = ?2 and d.key_hash = ?3 and d.expires_at > ?4";
+               where d.source = ?1 and d.path = ?2 and d.key_hash = ?3 and d.expires_at > ?4 and d.state = ?5";
     let found: Option<(i64, String)> = conn
         .prepare_cached(sql)?
-        .query_row((new.event.source.as_str(), &new.path, key_hash, millis(now)), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((new.event.source.as_str(), &new.path, key_hash, millis(now), &new.event.dedup_state), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     let Some((seq, id)) = found else { return Ok(None) };
     let deliveries = deliveries_of(conn, seq)?;
@@ -77,10 +79,11 @@ fn insert_event(conn: &Connection, new: &NewEvent) -> rusqlite::Result<i64> {
 fn remember(conn: &Connection, new: &NewEvent, key_hash: &[u8], event: i64, now: Timestamp) -> rusqlite::Result<()> {
     let window = SignedDuration::try_from(new.dedup_window).unwrap_or(SignedDuration::MAX);
     let expires_at = now.checked_add(window).unwrap_or(Timestamp::MAX);
-    let sql = "insert into dedup (source, path, key_hash, event, expires_at) values (?1, ?2, ?3, ?4, ?5)
-               on conflict do update set event = excluded.event, expires_at = excluded.expires_at";
+    let sql = "insert into dedup (source, path, key_hash, state, event, expires_at) values (?1, ?2, ?3, ?4, ?5, ?6)
+               on conflict do update
+               set state = excluded.state, event = excluded.event, expires_at = excluded.expires_at";
     conn.prepare_cached(sql)?
-        .execute((new.event.source.as_str(), &new.path, key_hash, event, millis(expires_at)))
+        .execute((new.event.source.as_str(), &new.path, key_hash, &new.event.dedup_state, event, millis(expires_at)))
         .map(drop)
 }
 

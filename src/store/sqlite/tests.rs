@@ -155,6 +155,7 @@ fn event_of(bytes: usize) -> NewEvent {
         received_at: Timestamp::UNIX_EPOCH,
         order_key: String::new(),
         dedup_key: EventId::fresh().0,
+        dedup_state: String::new(),
         facts: Default::default(),
         group: Default::default(),
         items: Vec::new(),

@@ -54,17 +54,20 @@ async fn whoever_says_nothing_makes_room_and_is_told_nothing() {
 
 #[tokio::test]
 async fn law_2_whoever_began_a_request_is_told_to_come_again() {
-    let port = relay().listen().await;
     for begun in [
         "POST /hooks/am HTT".to_owned(),
         webhook(10, "Bearer opensesame"),
         webhook(10, "Bearer wrong"),
         "POST /hooks/nobody HTTP/1.1\r\ncontent-length: 5\r\n\r\n".to_owned(),
     ] {
+        let relay = relay();
+        let port = relay.listen().await;
         let first = having_said(&port, &begun).await;
         // What was said has been heard when somebody who came later is answered.
         health(port.address).await;
-        let _second = port.connect().await;
+        relay.store.fail(Trouble::Hangs);
+        let _at_work = having_said(&port, &webhook(ONE_FIRING.len(), "Bearer opensesame")).await;
+        relay.store.hanging(1).await;
         health(port.address).await;
 
         let heard = hear(first).await;
@@ -87,6 +90,23 @@ async fn a_crowd_that_keeps_coming_shuts_nobody_out() {
         }
     }
     assert_eq!(relay.stored().await, 1, "the others were twins");
+}
+
+#[tokio::test]
+async fn whoever_is_sending_a_body_keeps_the_place_against_any_number_that_say_nothing() {
+    let relay = relay();
+    let port = relay.listen().await;
+    let mut sender = having_said(&port, &webhook(10, "Bearer opensesame")).await;
+    health(port.address).await;
+    let mut crowd = vec![];
+    for _ in 0..10 {
+        crowd.push(port.connect().await);
+        health(port.address).await;
+    }
+
+    sender.write_all(&ONE_FIRING.as_bytes()[10..]).await.unwrap();
+    assert_eq!(status_of(sender).await, "HTTP/1.1 202");
+    assert_eq!(relay.stored().await, 1);
 }
 
 #[tokio::test]

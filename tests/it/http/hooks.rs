@@ -148,7 +148,7 @@ async fn a_body_of_exactly_the_limit_is_read() {
 async fn law_2_our_own_trouble_is_never_the_senders_fault() {
     for trouble in [Trouble::QueueFull, Trouble::NoRoom, Trouble::Unavailable, Trouble::StaleEpoch, Trouble::Hangs] {
         let mut relay = Relay::new();
-        relay.patience.answer = Duration::from_millis(20);
+        let patience = std::mem::replace(&mut relay.patience.answer, Duration::from_millis(20));
         relay.store.fail(trouble);
 
         for path in ["/hooks/am", "/hooks/am/dev", "/dingtalk/dev/send"] {
@@ -159,6 +159,7 @@ async fn law_2_our_own_trouble_is_never_the_senders_fault() {
             assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
             assert!(!answer.text.contains("planted"), "{}", answer.text);
         }
+        relay.patience.answer = patience;
         relay.store.fail(None);
         assert_eq!(relay.post("/hooks/am", ONE_FIRING).await.status.as_u16(), 202, "{trouble:?}");
     }

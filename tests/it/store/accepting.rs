@@ -13,6 +13,7 @@ on_every_store!(
     a_twin_inside_the_window_is_a_duplicate_and_gets_the_first_ones_ids_as_they_stand_now,
     the_window_runs_from_the_first_event_and_not_from_the_last_twin,
     another_source_or_another_path_makes_another_event,
+    another_word_of_the_same_thing_is_no_twin_and_ends_the_window,
     of_fifty_twins_at_once_one_is_kept,
     a_twin_of_an_event_whose_deliveries_all_died_is_a_new_event,
     a_twin_of_an_event_of_which_one_delivery_lives_is_a_duplicate,
@@ -56,6 +57,16 @@ async fn another_source_or_another_path_makes_another_event(store: Fresh) {
         let post = event("k").twin_key("twins").through(source, path);
         assert!(!store.accept(post.0, at(0)).await.unwrap().duplicate, "{source}/{path}");
     }
+}
+
+async fn another_word_of_the_same_thing_is_no_twin_and_ends_the_window(store: Fresh) {
+    let mut duplicates = vec![];
+    for (second, state) in [(0, "down"), (10, "down"), (20, "up"), (30, "up"), (40, "down")] {
+        let mut post = event("k").twin_key("web-1").0;
+        post.event.dedup_state = state.to_owned();
+        duplicates.push(store.accept(post, at(second)).await.unwrap().duplicate);
+    }
+    assert_eq!(duplicates, [false, true, false, true, false], "a thing that flaps ends on the right word");
 }
 
 async fn of_fifty_twins_at_once_one_is_kept(store: Fresh) {

@@ -173,6 +173,7 @@ fn event(order_key: &str) -> Post {
     let id = EventId::fresh();
     let event = Event {
         dedup_key: id.0.clone(),
+        dedup_state: String::new(),
         id,
         source: name("alertmanager"),
         kind: "alertmanager",

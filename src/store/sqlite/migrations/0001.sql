@@ -18,6 +18,7 @@ create table dedup (
     source text not null,
     path text not null,
     key_hash blob not null, -- SHA-256 of the dedup key
+    state text not null, -- what the sender said of it: a twin says the same, another word takes this one's place
     event integer not null references events (seq) on delete cascade,
     expires_at integer not null,
     primary key (source, path, key_hash)
