@@ -27,14 +27,16 @@
 //! ## What a room deliberately does not know
 //!
 //! - [`model`] knows no IO and no clock. It has the words: event, content, delivery, message, attempt, outcome.
-//! - [`config`] is plain data and builds nothing; [`sources`], [`routing`] and [`render`] compile their part of it.
+//! - [`config`] is plain data and builds nothing; [`sources`], [`routing`] and [`render`] compile their part of it. It
+//!   reads the files by itself, because every problem is to be told at once and with its place: the usual crates stop
+//!   at the first wrong type, repeat values that may be secrets, and turn `00123` into 123.
 //! - [`sources`] alone knows wire formats of senders. Behind it there are only events.
 //! - [`compose`] is pure: contents in, one message inside the byte budget out.
 //! - [`store`] knows neither HTTP nor DingTalk nor the configuration. It keeps, and it decides what a lane may claim.
 //! - [`dingtalk`] alone knows DingTalk, and judges its answers in one table.
 //! - [`ingest`] knows everything up to the 202 and nothing of sending.
 //! - [`gate`] decides whether a call may be made, and knows nothing of deliveries.
-//! - [`dispatch`] sends, and knows nothing of webhooks.
+//! - [`dispatch`] sends, and knows nothing of webhooks; it meets DingTalk at the gate only.
 //! - [`receipts`] asks who has read what was sent, after the sends and seldom, and knows nothing of lanes.
 //! - [`operator`] is what a human may see and do; [`http`] only says it in HTTP.
 //! - [`simulator`] is a DingTalk. It shares no code with [`dingtalk`]: a mistake must not agree with itself.
