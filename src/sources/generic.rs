@@ -35,7 +35,7 @@ pub(crate) fn decode(
 ) -> Result<Event, BadBody> {
     let members = Members::read(body)?;
     let said = Said::by(&members, fields, severities, source);
-    let keys = Keys::of(&said, body);
+    let key = key(&said, body);
     Ok(Event {
         id: EventId::fresh(),
         source: source.clone(),
@@ -43,12 +43,12 @@ pub(crate) fn decode(
         title: said.title.clone(),
         url: said.url.clone(),
         received_at,
-        order_key: keys.order.clone(),
-        dedup_key: keys.dedup,
+        order_key: key.clone(),
+        dedup_key: key.clone(),
         dedup_state: said.state.clone(),
         facts: Labels::new(),
         group: Labels::new(),
-        items: vec![said.item(keys.order, received_at)],
+        items: vec![said.item(key, received_at)],
         truncated: 0,
     })
 }
@@ -113,21 +113,12 @@ fn status(word: &str) -> Status {
     states.into_iter().find(|status| word.eq_ignore_ascii_case(status.as_str())).unwrap_or(Status::Notice)
 }
 
-/// What tells twins, and what stays in order.
-struct Keys {
-    dedup: String,
-    order: String,
-}
-
-impl Keys {
-    /// The configured key, else the digest of the body.
-    fn of(said: &Said, body: &[u8]) -> Self {
-        let Some(key) = &said.dedup_key else {
-            let digest = sha256(body);
-            return Self { dedup: digest.clone(), order: digest };
-        };
-        let order = if key.len() > LONGEST_KEY { sha256(key.as_bytes()) } else { key.clone() };
-        Self { dedup: order.clone(), order }
+/// What tells twins, and what stays in order: the configured key, else the digest of the body.
+fn key(said: &Said, body: &[u8]) -> String {
+    match &said.dedup_key {
+        None => sha256(body),
+        Some(key) if key.len() > LONGEST_KEY => sha256(key.as_bytes()),
+        Some(key) => key.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use serde_json::error::Category;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -34,6 +35,14 @@ pub(crate) fn is_visible(text: &str) -> bool {
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     !text.chars().all(is_blank)
+}
+
+/// Where JSON breaks, in words that repeat nothing of it.
+pub(crate) fn broken_json(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => "the JSON ends too early".to_owned(),
+        _ => format!("expected JSON; it breaks at line {}, column {}", error.line(), error.column()),
+    }
 }
 
 /// Refuses JSON of more values than any real webhook has: as a tree they take thirty times the memory of the text.

@@ -17,6 +17,7 @@ use serde_path_to_error::Segment;
 
 use crate::model::event::{Labels, Status};
 use crate::sources::BadBody;
+use crate::sources::outside::broken_json;
 
 /// A body, checked.
 #[derive(Debug)]
@@ -161,13 +162,9 @@ pub(super) fn fingerprint(labels: &Labels) -> String {
 
 /// What is said of a body that serde refused.
 fn refusal(body: &[u8], error: &serde_json::Error) -> BadBody {
-    let whole = |message: String| BadBody { at: ".".to_owned(), message };
     match error.classify() {
-        Category::Eof => whole("the JSON ends too early".to_owned()),
-        Category::Syntax | Category::Io => {
-            whole(format!("expected JSON; it breaks at line {}, column {}", error.line(), error.column()))
-        }
         Category::Data => expected(place(body)),
+        Category::Eof | Category::Syntax | Category::Io => BadBody { at: ".".to_owned(), message: broken_json(error) },
     }
 }
 

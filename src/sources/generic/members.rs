@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::model::event::Labels;
 use crate::sources::BadBody;
 use crate::sources::generic::fields;
-use crate::sources::outside::{LONGEST_TITLE, is_visible, not_too_many, one_line};
+use crate::sources::outside::{LONGEST_TITLE, broken_json, is_visible, not_too_many, one_line};
 
 /// What senders call the one thing a person should read first; the first that is there wins.
 const TITLES: [&str; 10] =
@@ -167,11 +167,8 @@ fn leaves(value: &Value, depth: usize) -> usize {
 
 fn refusal(error: &serde_json::Error) -> BadBody {
     let message = match error.classify() {
-        Category::Eof => "the JSON ends too early".to_owned(),
-        Category::Syntax | Category::Io => {
-            format!("expected JSON; it breaks at line {}, column {}", error.line(), error.column())
-        }
         Category::Data => "expected a JSON object".to_owned(),
+        Category::Eof | Category::Syntax | Category::Io => broken_json(error),
     };
     BadBody { at: ".".to_owned(), message }
 }

@@ -6,11 +6,10 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
-use serde_json::error::Category;
 use url::form_urlencoded;
 
 use crate::sources::BadBody;
-use crate::sources::outside::not_too_many;
+use crate::sources::outside::{broken_json, not_too_many};
 
 /// What a header says, if it is there and says something readable.
 pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -36,10 +35,7 @@ fn of_form(body: &[u8]) -> Result<Vec<u8>, BadBody> {
 
 fn json(bytes: &[u8], at: &str) -> Result<Value, BadBody> {
     not_too_many(bytes)?;
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        Category::Eof => bad(at, "the JSON ends too early"),
-        _ => bad(at, &format!("expected JSON; it breaks at line {}, column {}", error.line(), error.column())),
-    })
+    serde_json::from_slice(bytes).map_err(|error| bad(at, &broken_json(&error)))
 }
 
 fn bad(at: &str, message: &str) -> BadBody {
