@@ -3,12 +3,14 @@
 //! It knows which rooms answer which command and how to say it to a person; it decides nothing else.
 
 pub mod check;
+pub mod explain;
 pub mod serve;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::check::{Checked, Compiled};
@@ -16,7 +18,7 @@ use crate::app::demo;
 use crate::app::signals::told_to_end;
 use crate::config::problem::Problem;
 use crate::config::{Config, SecretsRead};
-use crate::dingtalk::codes;
+use crate::model::language::Language;
 use crate::simulator;
 use crate::simulator::strict::Strict;
 use crate::telemetry::logs;
@@ -47,10 +49,13 @@ enum Command {
         #[arg(long)]
         skip_secrets: bool,
     },
-    /// Say what a DingTalk error code means, its class, and how to mend it
+    /// Say what a DingTalk error code means, how to mend it, and what the relay does about it
     Explain {
-        /// The code, as in `send.too.fast`
-        code: String,
+        /// The code, as in `send.too.fast`; without one, every code is listed
+        code: Option<String>,
+        /// The language of the explanation
+        #[arg(long, default_value = "en", value_parser = language())]
+        lang: Language,
     },
     /// Be a DingTalk on this machine
     Simulate {
@@ -93,7 +98,7 @@ pub fn run(cli: Cli) -> ExitCode {
                 Ok(())
             });
         }
-        Command::Explain { code } => return explain(&code),
+        Command::Explain { code, lang } => return explain(code.as_deref(), lang),
         Command::Simulate { listen, strict } => in_runtime(simulate(listen, strict)),
         Command::Demo { once } => in_runtime(demo::run(once)),
     };
@@ -115,17 +120,21 @@ fn with_config(
     }
 }
 
-fn explain(code: &str) -> ExitCode {
-    let Some(known) = codes::explain(code) else {
-        let near = codes::codes().map(|known| known.code).min_by_key(|known| strsim::levenshtein(known, code));
-        let near = near.filter(|known| strsim::normalized_levenshtein(known, code) > 0.6);
-        let unknown = ". What it does not know the relay judges by the HTTP status: `dingtalk-relay explain http_400`";
-        let hint = near.map_or_else(|| unknown.to_owned(), |known| format!("; did you mean '{known}'?"));
-        eprintln!("'{}' is not a documented code{hint}", code.escape_debug());
-        return ExitCode::from(FAILED);
-    };
-    println!("{known}");
-    ExitCode::SUCCESS
+fn explain(code: Option<&str>, language: Language) -> ExitCode {
+    match code.map_or_else(|| Ok(explain::list()), |code| explain::explain(code, language)) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(unknown) => {
+            eprintln!("{unknown}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn language() -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(Language::ALL.map(Language::as_str)).try_map(|word| word.parse::<Language>())
 }
 
 async fn simulate(listen: SocketAddr, strict: Option<PathBuf>) -> anyhow::Result<()> {

@@ -4,15 +4,16 @@
 //! then what an HTTP status alone says (`http_4xx`), so that whatever the log or the page shows can be looked up.
 //! `verdict` turns a row into an outcome; `explain` shows one to a person. This file knows neither calls nor
 //! outcomes. The columns: `http` (the status DingTalk sends it with; empty: a word of ours), `code`, `api` (the
-//! calls it is documented for), `class`, `scope`, `hint` (cause and cure, in quotes).
+//! calls it is documented for), `class`, `scope`, `hint` and `hint_zh` (cause and cure in English and in Chinese, in
+//! quotes). API, page, log and metrics speak English; Chinese is for people who asked for it.
 //!
 //! Source of the codes of a send:
 //! <https://open.dingtalk.com/document/orgapp/the-robot-sends-a-group-message>.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::LazyLock;
 
+use crate::model::language::Language;
 use crate::model::outcome::Scope;
 
 /// What follows from a code.
@@ -49,7 +50,7 @@ impl Class {
     }
 }
 
-/// What one code means. Printed, it is what a person wants to read about it.
+/// What one code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Explanation {
     /// The code, in DingTalk's spelling.
@@ -62,11 +63,16 @@ pub struct Explanation {
     pub class: Class,
     /// Whom it concerns.
     pub scope: Scope,
-    /// The cause and how to mend it: finished English sentences.
-    pub hint: &'static str,
+    english: &'static str,
+    chinese: &'static str,
 }
 
 impl Explanation {
+    /// The cause and how to mend it: finished sentences.
+    pub fn hint(&self, language: Language) -> &'static str {
+        language.of(self.english, self.chinese)
+    }
+
     /// The word for whom it concerns.
     pub fn scope_word(&self) -> &'static str {
         match self.scope {
@@ -86,16 +92,6 @@ impl Explanation {
     /// Whether the code is documented for that call.
     pub(crate) fn is_documented_for(&self, api: &str) -> bool {
         self.api == "any" || self.api.split('+').any(|documented| documented == api)
-    }
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} ({})", self.code, self.class.as_str(), self.scope_word())?;
-        if let Some(status) = self.http_status {
-            write!(f, ", HTTP {status}")?;
-        }
-        write!(f, "\n{}", self.hint)
     }
 }
 
@@ -127,10 +123,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table { rows, by_code }
 });
 
-/// One line. Only the hint, the last column, is quoted; a test keeps quotes out of it.
+/// One line. Only the hints, the last columns, are quoted; a test keeps quotes out of them.
 fn row(line: &'static str) -> Option<Explanation> {
     let columns: Vec<&'static str> = line.splitn(6, ',').collect();
-    let [http, code, api, class, scope, hint] = columns[..] else { return None };
+    let [http, code, api, class, scope, hints] = columns[..] else { return None };
     let http_status = if http.is_empty() { None } else { Some(http.parse().ok()?) };
     let scope = match scope {
         "message" => Scope::Message,
@@ -139,34 +135,15 @@ fn row(line: &'static str) -> Option<Explanation> {
         "month" => Scope::Month,
         _ => return None,
     };
-    let hint = hint.strip_prefix('"')?.strip_suffix('"')?;
-    Some(Explanation { code, http_status, api, class: Class::named(class)?, scope, hint })
+    let (english, chinese) = hints.strip_prefix('"')?.strip_suffix('"')?.split_once("\",\"")?;
+    Some(Explanation { code, http_status, api, class: Class::named(class)?, scope, english, chinese })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use super::*;
-
-    #[test]
-    fn every_documented_code_is_in_the_table_by_class_and_scope() {
-        let mut counted = BTreeMap::new();
-        for row in codes().filter(|row| row.is_dingtalks()) {
-            *counted.entry((row.class.as_str(), row.scope_word())).or_insert(0) += 1;
-        }
-        let expected = [
-            (("blocked", "app"), 12),
-            (("blocked", "channel"), 27),
-            (("blocked", "month"), 1),
-            (("refused", "message"), 60),
-            (("throttled", "app"), 7),
-            (("throttled", "channel"), 2),
-            (("token", "app"), 5),
-            (("unavailable", "message"), 5),
-        ];
-        assert_eq!(counted, expected.into());
-    }
 
     #[test]
     fn every_row_is_well_formed_and_names_its_code_once() {
@@ -174,8 +151,10 @@ mod tests {
         for line in include_str!("codes.csv").lines().skip(1) {
             let row = row(line).unwrap_or_else(|| panic!("{line}"));
             assert!(seen.insert(row.code.to_ascii_lowercase()), "{} twice", row.code);
-            assert!(!row.hint.contains('"'), "{line}");
-            assert!(row.hint.ends_with('.') && row.hint.len() > 40, "no finished sentence: {line}");
+            let (english, chinese) = (row.hint(Language::En), row.hint(Language::Zh));
+            assert!(!english.contains('"') && !chinese.contains('"'), "{line}");
+            assert!(english.is_ascii() && english.ends_with('.') && english.len() > 40, "no finished sentence: {line}");
+            assert!(chinese.ends_with('。') && chinese.chars().count() > 12, "no finished sentence: {line}");
             let apis = ["any", "token", "send", "query", "send+query"];
             assert!(apis.contains(&row.api), "{line}");
         }
@@ -189,14 +168,5 @@ mod tests {
         for unknown in ["", "http_", "http_5é", "http_200", "send.too.slow"] {
             assert_eq!(explain(unknown), None, "{unknown}");
         }
-    }
-
-    #[test]
-    fn an_explanation_reads_well() {
-        let shown = explain("Forbidden.AccessDenied.IpNotInWhiteList").unwrap().to_string();
-        insta::assert_snapshot!(shown, @"
-        Forbidden.AccessDenied.IpNotInWhiteList: blocked (app), HTTP 403
-        DingTalk does not take calls of the app from this address: add the outgoing address of the relay to the address list of the app in the developer console.
-        ");
     }
 }

@@ -21,6 +21,7 @@ use crate::config::secret::SecretError;
 use crate::dingtalk::Readers;
 use crate::dingtalk::codes::{self, Class, Explanation};
 use crate::dingtalk::wire::{Api, Body, Exchange, Reply, Step};
+use crate::model::language::Language;
 use crate::model::outcome::{Outcome, Scope, Verdict};
 
 /// How long DingTalk bans an address that called too often.
@@ -227,11 +228,16 @@ impl Finding<'_> {
             http_status: self.http_status,
             may_have_arrived: api == Api::Send && outcome == Outcome::Unavailable && self.may_have_arrived(),
             uncounted: api == Api::Token || outcome == Outcome::Throttled || !self.reached,
-            retry_after: self.least_wait().max(self.reply.and_then(|reply| reply.retry_after)),
-            hint: self.remark.as_ref().map_or_else(|| self.row.hint.into(), |more| format!("{} {more}", self.row.hint)),
+            retry_after: least_wait(self.row.code).max(self.reply.and_then(|reply| reply.retry_after)),
+            hint: self.hint(),
             label,
             code: self.code,
         }
+    }
+
+    fn hint(&self) -> String {
+        let hint = self.row.hint(Language::En);
+        self.remark.as_ref().map_or_else(|| hint.to_owned(), |more| format!("{hint} {more}"))
     }
 
     fn scope(&self, api: Api) -> Scope {
@@ -265,14 +271,15 @@ impl Finding<'_> {
         let turned_away = self.http_status.is_some_and(|status| (400..500).contains(&status));
         self.reached && (!turned_away || self.row.code == "unknown.send.result")
     }
+}
 
-    fn least_wait(&self) -> Option<Duration> {
-        match self.row.code {
-            "html" | "punish" => Some(BAN),
-            code if code.contains("QpmLimit") => Some(MINUTE),
-            code if code.contains("QpsLimit") => Some(SECOND),
-            _ => None,
-        }
+/// The least wait after a code, where the kind of limit needs one.
+pub fn least_wait(code: &str) -> Option<Duration> {
+    match code {
+        "html" | "punish" => Some(BAN),
+        code if code.contains("QpmLimit") => Some(MINUTE),
+        code if code.contains("QpsLimit") => Some(SECOND),
+        _ => None,
     }
 }
 

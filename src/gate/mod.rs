@@ -26,6 +26,7 @@ use crate::gate::limiter::Limiter;
 use crate::gate::line::Line;
 use crate::gate::query::Pause;
 use crate::model::health::{Backoff, Block, Cause, Go, Happening, Health, later};
+use crate::model::language::Language;
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::{ChannelKey, Name};
@@ -36,7 +37,7 @@ use crate::store::{AppRow, ChannelRow, Ownership, Store, StoreError};
 /// How long an ownership lasts unless it is renewed.
 const OWNED_FOR: Duration = Duration::from_secs(30);
 /// How an app cools down when DingTalk does not say for how long.
-const APP_COOLDOWN: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
+pub const APP_COOLDOWN: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
 /// How soon a lane looks again while another one's probe or errand is under way.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 /// The app's limit is DingTalk's "calls a second"; how far calls may bunch up on the way is allowed for.
@@ -393,7 +394,7 @@ fn share(channels: &mut BTreeMap<ChannelKey, Arc<Channel>>, key: ChannelKey, fro
 
 fn used_up(month: Month, since: Timestamp) -> Block {
     let code = "month_used_up";
-    let reason = codes::explain(code).map(|known| known.hint.to_owned()).unwrap_or_default();
+    let reason = codes::explain(code).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default();
     Block { since, probe_at: month.end(), times: 0, code: code.to_owned(), reason, cause: Cause::Month }
 }
 

@@ -14,10 +14,14 @@ use crate::model::month::Month;
 /// How many calls of an app fail one after another until the app is down.
 pub const FAILURES_UNTIL_DOWN: u32 = 3;
 
-const DOWN: Backoff = Backoff { first: Duration::from_secs(1), last: Duration::from_secs(30) };
-const BLOCKED_CHANNEL: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(30 * 60) };
-const BLOCKED_APP: Backoff = Backoff { first: Duration::from_secs(30), last: Duration::from_secs(10 * 60) };
-const MONTH_USED_UP: Duration = Duration::from_secs(6 * 60 * 60);
+/// The waits for the probes of an app that is down.
+pub const DOWN: Backoff = Backoff { first: Duration::from_secs(1), last: Duration::from_secs(30) };
+/// The waits for the probes of a blocked channel.
+pub const BLOCKED_CHANNEL: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(30 * 60) };
+/// The waits for the probes of an app that is blocked by credentials, permission or address.
+pub const BLOCKED_APP: Backoff = Backoff { first: Duration::from_secs(30), last: Duration::from_secs(10 * 60) };
+/// The wait for a probe when DingTalk says that the month is used up; shorter if it turns before.
+pub const MONTH_USED_UP: Duration = Duration::from_secs(6 * 60 * 60);
 /// No state waits longer.
 const LONGEST_WAIT: Duration = MONTH_USED_UP;
 

@@ -7,6 +7,7 @@ pub mod content;
 pub mod delivery;
 pub mod event;
 pub mod health;
+pub mod language;
 pub mod message;
 pub mod month;
 pub mod name;

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::dingtalk::codes;
 use crate::model::delivery::DeliveryRecord;
+use crate::model::language::Language;
 use crate::model::month::Month;
 use crate::model::name::DeliveryId;
 use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing};
@@ -91,9 +93,10 @@ fn join(lanes: Vec<LaneState>, waiting: Vec<LaneRow>) -> Vec<LaneView> {
 
 /// A queue without a receiver is kept, and must be seen, or nobody would ever miss it.
 fn left_behind(row: LaneRow) -> LaneView {
+    let code = BlockView::NOT_CONFIGURED;
     let blocked = BlockView {
-        code: BlockView::NOT_CONFIGURED.to_owned(),
-        reason: "no receiver of this name is configured; what waits is kept, and flows when it comes back".to_owned(),
+        code: code.to_owned(),
+        reason: codes::explain(code).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default(),
         since: None,
         next_probe_at: None,
     };

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "nothing is outside of a test binary")]
 
 mod architecture;
+mod bad_days;
 mod config;
 mod crash;
 mod dingtalk;

@@ -23,8 +23,10 @@ use crate::store::{Ownership, StoreError};
 const HELD: &str = "nobody knows whether it arrived: the relay was interrupted during the call. Look into the group, \
                     and redrive it if it is not there";
 
-/// What an interrupted attempt says of itself.
-const INTERRUPTED: &str = "the relay was interrupted before DingTalk's answer came";
+/// What an interrupted attempt says of itself: the hint of `interrupted` in the table of codes, which this room does
+/// not see; a test compares them.
+const INTERRUPTED: &str = "The relay was stopped or taken over before the answer was there, so the message may have \
+                           arrived. It is sent again and may be seen twice, unless on_unknown_outcome is hold.";
 
 /// Grants or renews the right to send for an app.
 pub(super) fn own(work: &mut Work, app: &Name, owner: &str) -> Result<Ownership, Failure> {
