@@ -21,6 +21,8 @@ pub struct Lanes {
     /// One for each receiver.
     pub lanes: Vec<Lane>,
     /// One for each app.
+    pub gates: Vec<Arc<Gate>>,
+    /// One for each app.
     pub receipts: Vec<Receipts>,
     /// How they stand.
     pub watch: Watch,
@@ -53,8 +55,8 @@ impl Lanes {
             gate.ownership(now).await?;
             watch.gates.insert(name.clone(), Arc::new(gate));
         }
-        let gates = watch.gates.values();
-        let receipts = gates.map(|gate| Receipts::new(config, Arc::clone(gate), Arc::clone(store))).collect();
+        let gates: Vec<_> = watch.gates.values().cloned().collect();
+        let receipts = gates.iter().map(|gate| Receipts::new(config, Arc::clone(gate), Arc::clone(store))).collect();
         let mut lanes = Vec::new();
         for (name, receiver) in &config.receivers {
             let gate = &watch.gates[&receiver.app];
@@ -64,7 +66,7 @@ impl Lanes {
             let (gate, channel) = (Arc::clone(gate), Arc::clone(channel));
             lanes.push(Lane::new(name.clone(), receiver, config.retry.clone(), gate, channel, Arc::clone(store)));
         }
-        Ok(Self { lanes, receipts, watch })
+        Ok(Self { lanes, gates, receipts, watch })
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod files;
 pub mod lanes;
 pub mod relay;
 pub mod signals;

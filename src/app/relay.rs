@@ -1,6 +1,7 @@
 //! A running relay: both ports, the lanes, the receipts, the janitor.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::check::Compiled;
+use crate::app::files::Files;
 use crate::app::lanes::{Lanes, Watch};
 use crate::config::Config;
 use crate::dispatch::run;
+use crate::gate::{Gate, renewal};
 use crate::http::hooks::{Hooks, Live, Patience};
 use crate::http::{self, Limits, admin, hooks};
 use crate::ingest::Ingest;
@@ -68,7 +71,7 @@ impl Relay {
         let now = Timestamp::now();
         let store = sqlite::open(&config.store.path, config.store.max_queued)?;
         let owner = uuid::Uuid::now_v7().to_string();
-        let Lanes { lanes, receipts, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
+        let Lanes { lanes, gates, receipts, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
         let readiness = Readiness::new(Arc::clone(&store));
         let (hooks, admin) = (listeners.hooks.local_addr()?, listeners.admin.local_addr()?);
         let mut relay = Self {
@@ -87,6 +90,10 @@ impl Relay {
         for of_app in receipts {
             relay.loops.spawn(receipts::run::run(of_app, relay.stop_loops.subscribe()));
         }
+        for gate in &gates {
+            relay.loops.spawn(renewal::run(Arc::clone(gate), relay.stop_loops.subscribe()));
+        }
+        relay.loops.spawn(watch_secrets(Arc::clone(&config), gates, relay.stop_loops.subscribe()));
         relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop_loops.subscribe()));
         relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));
         let live = live(&config, compiled, Arc::clone(&store));
@@ -153,6 +160,22 @@ fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness) -> Operato
     let lanes = Box::new(move || view.lanes(Timestamp::now()));
     let apps = Box::new(move || apps.apps(Timestamp::now()));
     Operator::new(store, lanes, apps, readiness)
+}
+
+/// Lets an app that is blocked try again as soon as the file of its secret has changed.
+async fn watch_secrets(config: Arc<Config>, gates: Vec<Arc<Gate>>, mut stop: watch::Receiver<bool>) {
+    let file_of = |gate: &Gate| config.apps.get(gate.app()).and_then(|app| app.app_secret.path());
+    let mut files = Files::at(gates.iter().filter_map(|gate| file_of(gate)).map(Path::to_owned));
+    loop {
+        let changed = tokio::select! {
+            _told_or_alone = stop.wait_for(|stop| *stop) => return,
+            changed = files.changed() => changed,
+        };
+        for gate in gates.iter().filter(|gate| file_of(gate).is_some_and(|file| changed.contains(file))) {
+            tracing::info!(app = %gate.app(), "the file of the app's secret has changed");
+            gate.mended(Timestamp::now());
+        }
+    }
 }
 
 async fn upkeep(mut stop: watch::Receiver<bool>) {

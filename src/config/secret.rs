@@ -1,8 +1,8 @@
 //! A secret: given in the configuration, or in a file that is read again when it changes. Never printable (law 8).
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use secrecy::SecretString;
 
@@ -15,8 +15,9 @@ enum Origin {
     File { path: PathBuf, last: Mutex<Option<(Stamp, SecretString)>> },
 }
 
-/// What tells that a file is not the one read before.
-type Stamp = (Option<SystemTime>, u64);
+/// What tells that a file is not the one read before: its device and inode (a mounted Secret is another file each
+/// time), its length, and when it was written and changed.
+type Stamp = ([u64; 3], [i64; 4]);
 
 /// Why a secret cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +54,7 @@ impl Secret {
         };
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let read = || {
-            let meta = std::fs::metadata(path)?;
-            let stamp: Stamp = (meta.modified().ok(), meta.len());
+            let stamp = stamp(&std::fs::metadata(path)?);
             if let Some((known, value)) = &*last
                 && *known == stamp
             {
@@ -73,6 +73,10 @@ impl Secret {
             (Err(source), None) => Err(SecretError { path: path.clone(), source }),
         }
     }
+}
+
+fn stamp(meta: &std::fs::Metadata) -> Stamp {
+    ([meta.dev(), meta.ino(), meta.len()], [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
 }
 
 impl std::fmt::Debug for Secret {

@@ -49,21 +49,25 @@ impl Client {
         Ok(Self { tokens: Tokens::new(&name, app), transport: Transport::new(&name, app)?, app: name })
     }
 
-    /// Sees to it that a valid access token is in hand, and renews it when it is soon to end. May take as long as
-    /// the app's timeout, so it comes before everything that must not wait.
+    /// Sees to it that a valid access token is in hand. May take as long as the app's timeout, so it comes before
+    /// everything that must not wait.
     ///
     /// # Errors
     /// The verdict on the token call: of scope app, never `refused`, never counted by DingTalk.
     pub async fn authorise(&self, now: Timestamp) -> Result<(), Verdict> {
-        let token = self.tokens.in_hand(&self.transport, now).await?;
-        self.tokens.renew_if_due(&token, &self.transport, now).await;
-        Ok(())
+        self.tokens.in_hand(&self.transport, now).await.map(drop)
     }
 
-    /// Whether a valid access token is in hand that need not be renewed yet. If not, [`Client::authorise`] comes
-    /// before everything that must not wait.
-    pub async fn is_authorised(&self, now: Timestamp) -> bool {
-        self.tokens.is_in_hand(now).await
+    /// Whether a valid access token is in hand. If not, [`Client::authorise`] comes before everything that must not
+    /// wait.
+    pub fn is_authorised(&self, now: Timestamp) -> bool {
+        self.tokens.is_in_hand(now)
+    }
+
+    /// Renews the access token in hand if it is soon to end, while calls go on with it. Says when to come again;
+    /// `None`: there is none to renew.
+    pub async fn renew(&self, now: Timestamp) -> Option<Timestamp> {
+        self.tokens.renew_if_due(&self.transport, now).await
     }
 
     /// When the access token in hand ends, if there is one.
@@ -133,7 +137,7 @@ impl Client {
         match try_once(&token).await {
             Ok(answer) => return Ok(answer),
             Err(Rejection { verdict, token_rejected: false }) => return Err(verdict),
-            Err(_) => self.tokens.give_up(&token).await,
+            Err(_) => Tokens::give_up(&token),
         }
         // The rejected call was made, and whether DingTalk counts such a call is not known: so it counts.
         let counted = |verdict| Verdict { uncounted: false, ..verdict };

@@ -1,22 +1,22 @@
 //! The access token of one app: fetched once for all lanes, renewed before it ends, given up when it is rejected.
 //!
-//! moka holds it, and its `try_get_with` is the single flight: whoever needs a token while one is being fetched
-//! waits for that one. The cache has no time limit of its own; the token says when it ends, and that is compared
-//! with `now` (law 10). A token that is soon to end is renewed by one caller while the others go on with it, so a
-//! token endpoint in trouble stops nobody as long as the old token is valid. A rejected token is given up only if
-//! it is still the one in hand: fifty lanes that hit a revoked one cost one refresh.
+//! Every token has a number. Whoever finds no valid one, whoever had one rejected, and whoever renews one before its
+//! end asks for the number behind it, and moka's `try_get_with` makes one flight of all who ask for the same number:
+//! fifty lanes that hit a revoked token cost one refresh, also while it is being renewed. The number is looked for
+//! again inside the flight, so that one who comes when it has just landed does not start another. A rejected token is
+//! given up by its number too, and takes no newer one with it.
 //!
-//! The flight is all that anybody waits for: no lock of ours is held while a call is under way (law 3), and nothing
-//! here can be printed (law 8).
+//! Nothing here has a time limit of its own; a token says when it ends, and that is compared with `now` (law 10). The
+//! flight is all that anybody waits for: no lock of ours is held while a call is under way (law 3), and nothing here
+//! can be printed (law 8).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
 use jiff::Timestamp;
 use moka::future::Cache;
-use moka::ops::compute::Op;
 use secrecy::ExposeSecret;
 
 use crate::config;
@@ -31,19 +31,23 @@ use crate::telemetry::metrics::TOKEN_REFRESHES;
 
 /// DingTalk's advice: renew so long before the end.
 const AHEAD: Duration = Duration::from_secs(10 * 60);
-/// After a renewal has failed, or hangs, the next one waits so long.
+/// After a renewal has failed, or hangs, the next one waits so long, or half of what is left if that is less.
 const NEXT_RENEWAL: Duration = Duration::from_secs(60);
 
 /// An access token.
 pub(crate) struct Token {
+    number: u64,
     header: HeaderValue,
     expires_at: Timestamp,
+    /// How long before the end the renewal begins.
+    ahead: Duration,
     /// In milliseconds since 1970. Whoever moves it on renews the token.
     renew_at: AtomicI64,
+    rejected: AtomicBool,
 }
 
 impl Token {
-    fn granted(grant: &Grant<'_>, now: Timestamp) -> Option<Self> {
+    fn granted(number: u64, grant: &Grant<'_>, now: Timestamp) -> Option<Self> {
         let mut header = HeaderValue::from_str(grant.token).ok()?;
         header.set_sensitive(true);
         // One that has ended when it comes would be asked for again at once, for ever.
@@ -52,7 +56,8 @@ impl Token {
         }
         let ahead = AHEAD.min(grant.lifetime / 10);
         let renew_at = later(now, grant.lifetime.saturating_sub(ahead)).as_millisecond().into();
-        Some(Self { header, expires_at: later(now, grant.lifetime), renew_at })
+        let expires_at = later(now, grant.lifetime);
+        Some(Self { number, header, expires_at, ahead, renew_at, rejected: AtomicBool::new(false) })
     }
 
     /// The value of the header that carries it.
@@ -61,17 +66,18 @@ impl Token {
     }
 
     fn is_valid(&self, now: Timestamp) -> bool {
-        now < self.expires_at
+        !self.rejected.load(Ordering::Relaxed) && now < self.expires_at
     }
 
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.renew_at.load(Ordering::Relaxed) <= now.as_millisecond()
+    /// When its renewal is to be tried.
+    fn renew_at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.renew_at.load(Ordering::Relaxed)).unwrap_or(self.expires_at)
     }
 
     /// Whether the caller is the one to renew it now.
     fn take_renewal(&self, now: Timestamp) -> bool {
         let due = self.renew_at.load(Ordering::Relaxed);
-        let next = later(now, NEXT_RENEWAL).as_millisecond();
+        let next = later(now, NEXT_RENEWAL.min(self.ahead / 2)).as_millisecond();
         due <= now.as_millisecond()
             && self.renew_at.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
@@ -83,7 +89,9 @@ pub(crate) struct Tokens {
     app_key: String,
     /// Read at each call, so that a mended file works at once.
     app_secret: Secret,
-    held: Cache<Name, Arc<Token>>,
+    /// The newest. Nothing awaits while holding the lock.
+    newest: Mutex<Option<Arc<Token>>>,
+    flights: Cache<u64, Arc<Token>>,
 }
 
 impl Tokens {
@@ -93,74 +101,88 @@ impl Tokens {
             app: app.clone(),
             app_key: config.app_key.clone(),
             app_secret: config.app_secret.clone(),
-            held: Cache::builder().initial_capacity(1).build(),
+            newest: Mutex::new(None),
+            flights: Cache::new(1),
         }
     }
 
-    /// Whether a valid token is in hand that is not due for renewal.
-    pub(crate) async fn is_in_hand(&self, now: Timestamp) -> bool {
-        self.held.get(&self.app).await.is_some_and(|token| token.is_valid(now) && !token.is_due(now))
+    /// Whether a valid token is in hand.
+    pub(crate) fn is_in_hand(&self, now: Timestamp) -> bool {
+        self.newest().as_ref().is_some_and(|token| token.is_valid(now))
     }
 
     /// When the token in hand ends.
     pub(crate) fn expires_at(&self) -> Option<Timestamp> {
-        self.held.iter().next().map(|(_, token)| token.expires_at)
+        let newest = self.newest();
+        newest.as_ref().filter(|token| !token.rejected.load(Ordering::Relaxed)).map(|token| token.expires_at)
     }
 
     /// The valid token in hand, or a fresh one.
     pub(crate) async fn in_hand(&self, transport: &Transport, now: Timestamp) -> Result<Arc<Token>, Verdict> {
-        if let Some(token) = self.held.get(&self.app).await {
-            if token.is_valid(now) {
-                return Ok(token);
-            }
-            self.give_up(&token).await;
+        let newest = self.newest().clone();
+        match newest {
+            Some(token) if token.is_valid(now) => Ok(token),
+            old => self.after(old.map_or(0, |token| token.number), transport, now).await,
         }
-        let flight = self.held.try_get_with(self.app.clone(), self.fetch(transport, now));
-        flight.await.map_err(|verdict| verdict.as_ref().clone())
     }
 
-    /// Renews the token in hand if it is soon to end and nobody else does. A failure is not the caller's: the token
-    /// is still valid.
-    pub(crate) async fn renew_if_due(&self, token: &Arc<Token>, transport: &Transport, now: Timestamp) {
+    /// Renews the token in hand if it is soon to end and nobody else does. Says when to come again; `None`: there is
+    /// no token to renew. A failure is nobody's: the token is still valid.
+    pub(crate) async fn renew_if_due(&self, transport: &Transport, now: Timestamp) -> Option<Timestamp> {
+        let token = self.newest().clone().filter(|token| token.is_valid(now))?;
         if !token.take_renewal(now) {
-            return;
+            return Some(token.renew_at());
         }
-        match self.fetch(transport, now).await {
-            Ok(fresh) => self.replace(token, Op::Put(fresh)).await,
-            Err(verdict) => tracing::warn!(
-                app = %self.app, outcome = %verdict.outcome, code = verdict.code,
-                "the access token could not be renewed early; the old one is used until it ends",
-            ),
+        match self.after(token.number, transport, now).await {
+            Ok(fresh) => Some(fresh.renew_at()),
+            Err(verdict) => {
+                tracing::warn!(
+                    app = %self.app, outcome = %verdict.outcome, code = verdict.code, hint = verdict.hint,
+                    "the access token could not be renewed early; the old one is used until it ends",
+                );
+                Some(token.renew_at())
+            }
         }
     }
 
-    /// Forgets a token that was rejected, unless another has taken its place already.
-    pub(crate) async fn give_up(&self, token: &Arc<Token>) {
-        self.replace(token, Op::Remove).await;
+    /// Forgets a token that was rejected. By its number, not by its value: DingTalk may grant the same token again,
+    /// and that grant is newer.
+    pub(crate) fn give_up(token: &Token) {
+        token.rejected.store(true, Ordering::Relaxed);
     }
 
-    /// By identity, not by value: DingTalk may grant the same token again, and that grant is newer.
-    async fn replace(&self, token: &Arc<Token>, change: Op<Arc<Token>>) {
-        let entry = self.held.entry_by_ref(&self.app);
-        let change = entry.and_compute_with(|held| {
-            let is_same = held.is_some_and(|held| Arc::ptr_eq(held.value(), token));
-            std::future::ready(if is_same { change } else { Op::Nop })
-        });
-        change.await;
+    /// A token newer than that one: the newest if it is, or the one flight's that brings it.
+    async fn after(&self, number: u64, transport: &Transport, now: Timestamp) -> Result<Arc<Token>, Verdict> {
+        let bring = async {
+            if let Some(newer) = self.newest().clone().filter(|token| token.number > number) {
+                return Ok(newer);
+            }
+            let fresh = self.fetch(number + 1, transport, now).await?;
+            *self.newest() = Some(Arc::clone(&fresh));
+            Ok(fresh)
+        };
+        let flight = self.flights.try_get_with(number + 1, bring);
+        flight.await.map_err(|verdict: Arc<Verdict>| verdict.as_ref().clone())
     }
 
-    async fn fetch(&self, transport: &Transport, now: Timestamp) -> Result<Arc<Token>, Verdict> {
-        let fetched = self.ask(transport, now).await;
+    async fn fetch(&self, number: u64, transport: &Transport, now: Timestamp) -> Result<Arc<Token>, Verdict> {
+        let fetched = self.ask(number, transport, now).await;
         let result = fetched.as_ref().map_or_else(|verdict| verdict.outcome.as_str(), |_| "ok");
         metrics::counter!(TOKEN_REFRESHES, "app" => self.app.to_string(), "result" => result).increment(1);
         fetched.map(Arc::new)
     }
 
-    async fn ask(&self, transport: &Transport, now: Timestamp) -> Result<Token, Verdict> {
+    async fn ask(&self, number: u64, transport: &Transport, now: Timestamp) -> Result<Token, Verdict> {
         let secret = self.app_secret.reveal().map_err(|error| verdict::of_secret(&error))?;
         let request = TokenRequest { app_key: &self.app_key, app_secret: secret.expose_secret() };
         let exchange = transport.post(Api::Token, None, &request, transport.timeout(), now).await;
-        Token::granted(&verdict::of_token(&exchange)?, now).ok_or_else(verdict::of_unusable_token)
+        let grant = verdict::of_token(&exchange, transport.host())?;
+        Token::granted(number, &grant, now).ok_or_else(verdict::of_unusable_token)
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<Arc<Token>>> {
+        // A panic cannot leave it half-written: it is assigned whole.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,7 +192,7 @@ mod tests {
 
     fn granted(seconds: u64) -> Token {
         let grant = Grant { token: "t", lifetime: Duration::from_secs(seconds) };
-        Token::granted(&grant, Timestamp::UNIX_EPOCH).unwrap()
+        Token::granted(1, &grant, Timestamp::UNIX_EPOCH).unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -187,18 +209,21 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_renews_and_the_next_may_after_a_minute() {
-        let token = granted(7200);
-        assert_eq!([(); 3].map(|()| token.take_renewal(at(6600))), [true, false, false]);
-        assert!(!token.take_renewal(at(6659)));
-        assert!(token.take_renewal(at(6660)));
+    fn one_caller_renews_and_the_next_may_after_a_minute_or_sooner_if_its_life_is_short() {
+        for (lifetime, due, next) in [(7200, 6600, 6660), (60, 54, 57)] {
+            let token = granted(lifetime);
+            assert_eq!([(); 3].map(|()| token.take_renewal(at(due))), [true, false, false]);
+            assert_eq!(token.renew_at(), at(next));
+            assert!(!token.take_renewal(at(next - 1)));
+            assert!(token.take_renewal(at(next)));
+        }
     }
 
     #[test]
     fn a_token_that_no_header_can_hold_or_that_has_ended_is_none() {
         for (token, seconds) in [("a\nb", 60), ("t", 0)] {
             let grant = Grant { token, lifetime: Duration::from_secs(seconds) };
-            assert!(Token::granted(&grant, Timestamp::UNIX_EPOCH).is_none());
+            assert!(Token::granted(1, &grant, Timestamp::UNIX_EPOCH).is_none());
         }
     }
 }

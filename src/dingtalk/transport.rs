@@ -72,6 +72,11 @@ impl Transport {
         self.base.origin().ascii_serialization()
     }
 
+    /// Who is called.
+    pub(crate) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
     /// Makes one call, which ends within that time, its answer included. It is made once: what follows from a failure is for others to decide.
     pub(crate) async fn post(
         &self,

@@ -71,14 +71,23 @@ fn rejection(api: Api, exchange: &Exchange) -> Rejection {
     Rejection { token_rejected: finding.row.class == Class::Token, verdict: finding.verdict(api) }
 }
 
-/// Judges a call for an access token.
-pub(crate) fn of_token(exchange: &Exchange) -> Result<Grant<'_>, Verdict> {
+/// Judges a call for an access token that was made to this host.
+pub(crate) fn of_token<'e>(exchange: &'e Exchange, host: &str) -> Result<Grant<'e>, Verdict> {
     let body = success(exchange);
     let token = body.and_then(|body| body.text("accessToken"));
     let seconds = body.and_then(|body| body.number("expireIn")).and_then(|seconds| u64::try_from(seconds).ok());
     match (token, seconds) {
         (Some(token), Some(seconds)) => Ok(Grant { token, lifetime: Duration::from_secs(seconds) }),
-        _ => Err(find(Api::Token, exchange).verdict(Api::Token)),
+        _ => Err(find(Api::Token, exchange).said_by(host).verdict(Api::Token)),
+    }
+}
+
+/// Where credentials that are right elsewhere may belong: they work in one region only.
+fn other_region(host: &str) -> Option<&'static str> {
+    match host {
+        "api.dingtalk.io" => Some("They were shown to region intl; an app of dingtalk.com needs region: cn."),
+        "api.dingtalk.com" => Some("They were shown to region cn; an international app needs region: intl."),
+        _ => None,
     }
 }
 
@@ -214,6 +223,16 @@ impl Finding<'_> {
         if by_status { Self { code: format!("http_{status}"), ..self } } else { self }
     }
 
+    /// Credentials that this host does not know may be known to the other region's.
+    fn said_by(self, host: &str) -> Self {
+        match other_region(host) {
+            Some(remark) if self.row.code == "invalidClientIdOrSecret" => {
+                Self { remark: Some(remark.to_owned()), ..self }
+            }
+            _ => self,
+        }
+    }
+
     fn verdict(self, api: Api) -> Verdict {
         let outcome = match (self.row.class, api) {
             (Class::Throttled, _) => Outcome::Throttled,
@@ -320,6 +339,20 @@ mod tests {
             assert_eq!(verdict.may_have_arrived, verdict.hint.contains("may have arrived"), "{}", verdict.hint);
             assert_eq!(verdict.hint.contains(&cause()), !verdict.may_have_arrived, "{}", verdict.hint);
             assert!(codes::explain(word).is_some());
+        }
+    }
+
+    #[test]
+    fn credentials_that_are_not_known_in_one_region_are_looked_for_in_the_other() {
+        let hint = |code: &str, host| {
+            let body = Body::read("application/json", format!("{{\"code\":\"{code}\"}}").as_bytes(), true);
+            let exchange = Exchange::Answered(Reply { http_status: 400, retry_after: None, body });
+            of_token(&exchange, host).err().map(|verdict| verdict.hint).unwrap_or_default()
+        };
+        assert!(hint("invalidClientIdOrSecret", "api.dingtalk.io").ends_with("needs region: cn."));
+        assert!(hint("invalidClientIdOrSecret", "api.dingtalk.com").ends_with("needs region: intl."));
+        for (code, host) in [("invalidClientIdOrSecret", "127.0.0.1"), ("system.error", "api.dingtalk.io")] {
+            assert!(!hint(code, host).contains("needs region"), "{code} {host}");
         }
     }
 

@@ -112,7 +112,7 @@ impl Lane {
         if due > now && !pass.probe {
             return Ok(Step::Wait(due));
         }
-        if !gate.is_authorised(now).await {
+        if !gate.is_authorised(now) {
             return self.authorise(&ownership, now).await;
         }
         if self.month_is_used_up(now).await? {

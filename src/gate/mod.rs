@@ -3,13 +3,14 @@
 //! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
 //! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
 //! call it tells the gate what came of it: [`Gate::observe`] moves the two state machines and says what to store. Calls
-//! that are no sends have a way of their own, in [`query`]. The gate makes no call itself, and it knows nothing of
+//! that are no sends have a way of their own, in [`query`]; [`renewal`] keeps the access token fresh. The gate makes no call itself, and it knows nothing of
 //! deliveries.
 
 pub mod channel;
 pub mod limiter;
 mod line;
 pub mod query;
+pub mod renewal;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -177,8 +178,8 @@ impl Gate {
     }
 
     /// Whether a valid access token is in hand. If not, [`Gate::authorise`] comes before everything that must not wait.
-    pub async fn is_authorised(&self, now: Timestamp) -> bool {
-        self.client.is_authorised(now).await
+    pub fn is_authorised(&self, now: Timestamp) -> bool {
+        self.client.is_authorised(now)
     }
 
     /// When the access token in hand ends, if there is one.
@@ -192,6 +193,25 @@ impl Gate {
     /// The verdict on the token call.
     pub async fn authorise(&self, now: Timestamp) -> Result<(), Verdict> {
         self.client.authorise(now).await
+    }
+
+    /// Renews the access token in hand if it is soon to end. Says when to come again; `None`: there is none to renew.
+    pub async fn renew(&self, now: Timestamp) -> Option<Timestamp> {
+        self.client.renew(now).await
+    }
+
+    /// Someone may have mended what blocks the app: the secret's file has changed, or the configuration was read again.
+    /// What waits for a human is tried at once.
+    pub fn mended(&self, now: Timestamp) {
+        let mut inner = self.inner();
+        let mended = inner.health.clone().mended(now);
+        if mended == inner.health {
+            return;
+        }
+        inner.health = mended;
+        drop(inner);
+        tracing::info!(app = %self.app, "what blocks the app may have been mended: it is tried at once");
+        self.changed.send_replace(());
     }
 
     /// Sends one message; [`Gate::permit`] came before.

@@ -165,14 +165,21 @@ impl Health {
     /// been wrong when it was written.
     pub fn taken_up(self, now: Timestamp) -> Self {
         let soon = |at: Timestamp| at.min(later(now, LONGEST_WAIT));
-        match self {
-            Self::Flowing | Self::Failing { .. } => self,
+        match self.mended(now) {
+            flowing @ (Self::Flowing | Self::Failing { .. }) => flowing,
             Self::Cooling { until, times } => Self::Cooling { until: soon(until), times },
             Self::Down { since, probe_at, times } => Self::Down { since, probe_at: soon(probe_at), times },
-            Self::Blocked(block) => {
-                let probe_at = if block.cause == Cause::App { now } else { soon(block.probe_at) };
-                Self::Blocked(Block { probe_at, ..block })
+            Self::Blocked(block) => Self::Blocked(Block { probe_at: soon(block.probe_at), ..block }),
+        }
+    }
+
+    /// The state when somebody may have mended what is wrong with the settings: it is tried at once.
+    pub fn mended(self, now: Timestamp) -> Self {
+        match self {
+            Self::Blocked(block) if block.cause == Cause::App => {
+                Self::Blocked(Block { probe_at: block.probe_at.min(now), ..block })
             }
+            other => other,
         }
     }
 

@@ -95,7 +95,7 @@ impl Receipts {
         if let Err(until) = gate.admit_query(now) {
             return Ok(Step::Wait(until));
         }
-        if !gate.is_authorised(now).await {
+        if !gate.is_authorised(now) {
             return self.authorise(&ownership, now).await;
         }
         if let Err(until) = gate.permit_query(now) {

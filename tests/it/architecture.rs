@@ -48,6 +48,7 @@ const CLOCK_READERS: &[&str] = &[
     "src/app",
     "src/cli",
     "src/dispatch/run.rs",
+    "src/gate/renewal.rs",
     "src/http",
     "src/receipts/run.rs",
     "src/janitor",

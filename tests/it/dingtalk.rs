@@ -5,11 +5,11 @@
 
 mod query;
 mod server;
+mod token;
 
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dingtalk_relay::config;
@@ -183,119 +183,6 @@ async fn a_redirect_is_never_followed_so_the_token_stays_here() {
         assert_eq!(line(&verdict), format!("HTTP {status} redirect → blocked app"));
     }
     assert_eq!(elsewhere.counts(), (0, 0));
-}
-
-#[tokio::test]
-async fn a_token_serves_all_calls_until_its_end() {
-    let server = Server::for_sends(|_| admits());
-    let client = client(&server);
-    for seconds in [0, 1, 6599] {
-        client.authorise(start() + seconds.seconds()).await.unwrap();
-        client.send(&group(), &message(), start() + seconds.seconds()).await.result.unwrap();
-    }
-    assert_eq!(server.counts(), (1, 3));
-    client.authorise(start() + 6600.seconds()).await.unwrap();
-    client.send(&group(), &message(), start() + 7300.seconds()).await.result.unwrap();
-    assert_eq!(server.counts(), (2, 4), "renewed ten minutes before its end");
-    assert_eq!(server.calls().last().unwrap().token(), Some("token-2"));
-}
-
-#[tokio::test]
-async fn a_token_that_cannot_be_renewed_early_is_used_until_its_end() {
-    let server = Server::start(|call| match (call.is_for_a_token(), call.before) {
-        (true, 0) => grants("token-1"),
-        (true, _) => fails(500, "system.error"),
-        (false, _) => admits(),
-    });
-    let client = client(&server);
-    client.authorise(start()).await.unwrap();
-    for seconds in [6600, 6601, 6659] {
-        client.authorise(start() + seconds.seconds()).await.unwrap();
-        client.send(&group(), &message(), start() + seconds.seconds()).await.result.unwrap();
-    }
-    assert_eq!(server.counts(), (2, 3), "one try a minute");
-    let verdict = client.authorise(start() + 7200.seconds()).await.unwrap_err();
-    assert_eq!(line(&verdict), "HTTP 500 system.error → unavailable app, uncounted");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_sends_that_hit_a_revoked_token_cost_one_refresh() {
-    const LANES: usize = 50;
-    let all_are_here = Arc::new(Barrier::new(LANES));
-    let revoked = Arc::new(AtomicBool::new(false));
-    let now_revoked = revoked.clone();
-    let server = Server::for_sends(move |call| match call.token() {
-        Some("token-1") if now_revoked.load(Ordering::SeqCst) => {
-            all_are_here.wait();
-            fails(400, "InvalidAuthentication")
-        }
-        _ => admits(),
-    });
-    let client = Arc::new(client(&server));
-    client.send(&group(), &message(), start()).await.result.unwrap();
-    revoked.store(true, Ordering::SeqCst);
-
-    let mut sends = tokio::task::JoinSet::new();
-    for _ in 0..LANES {
-        let client = client.clone();
-        sends.spawn(async move { client.send(&group(), &message(), start()).await.result });
-    }
-    let results = sends.join_all().await;
-
-    assert!(results.iter().all(Result::is_ok), "{results:?}");
-    assert_eq!(server.counts(), (2, 1 + 2 * LANES));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_lanes_without_a_token_ask_for_it_once() {
-    let server = Server::for_sends(|_| admits());
-    let client = Arc::new(client(&server));
-    let mut lanes = tokio::task::JoinSet::new();
-    for _ in 0..50 {
-        let client = client.clone();
-        lanes.spawn(async move { client.authorise(start()).await });
-    }
-    assert!(lanes.join_all().await.iter().all(Result::is_ok));
-    assert_eq!(server.counts(), (1, 0));
-}
-
-#[tokio::test]
-async fn a_fresh_token_that_is_rejected_too_blocks_the_app() {
-    let server = Server::for_sends(|_| fails(400, "InvalidAuthentication"));
-    let verdict = client(&server).send(&group(), &message(), start()).await.result.unwrap_err();
-    assert_eq!(line(&verdict), "HTTP 400 InvalidAuthentication → blocked app");
-    assert_eq!(server.counts(), (2, 2), "one repeat, with one fresh token");
-}
-
-#[tokio::test]
-async fn a_rejected_send_counts_even_if_no_fresh_token_can_be_had() {
-    let server = Server::start(|call| match (call.is_for_a_token(), call.before) {
-        (true, 0) => grants("token-1"),
-        (true, _) => fails(500, "unknownError"),
-        (false, _) => fails(400, "InvalidAuthentication"),
-    });
-    let verdict = client(&server).send(&group(), &message(), start()).await.result.unwrap_err();
-    assert_eq!(line(&verdict), "HTTP 500 unknownError → unavailable app");
-}
-
-#[tokio::test]
-async fn a_mended_secret_file_works_at_once() {
-    let server = Server::start(|call| match call.field("appSecret").as_str() {
-        Some("mended") => grants("token-1"),
-        _ => fails(400, "invalidClientIdOrSecret"),
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("secret");
-    let client = client_at(&server.url(), Secret::in_file(&path));
-
-    let verdict = client.authorise(start()).await.unwrap_err();
-    assert_eq!(line(&verdict), "secret → blocked app, uncounted");
-    assert_eq!(server.counts(), (0, 0));
-    std::fs::write(&path, "wrong\n").unwrap();
-    let verdict = client.authorise(start()).await.unwrap_err();
-    assert_eq!(line(&verdict), "HTTP 400 invalidClientIdOrSecret → blocked app, uncounted");
-    std::fs::write(&path, "mended\n").unwrap();
-    client.authorise(start()).await.unwrap();
 }
 
 #[tokio::test]

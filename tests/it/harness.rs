@@ -14,6 +14,7 @@ use dingtalk_relay::app::relay::{Listeners, Relay};
 use dingtalk_relay::config::{self, Config, SecretsRead};
 use dingtalk_relay::dispatch::lane::{Lane, Step};
 use dingtalk_relay::dispatch::run;
+use dingtalk_relay::gate::Gate;
 use dingtalk_relay::http;
 use dingtalk_relay::ingest::{Ingest, Way};
 use dingtalk_relay::model::name::Name;
@@ -134,6 +135,20 @@ impl World {
         body
     }
 
+    /// Reads a path of the admin port until it says what is expected.
+    pub async fn until(&self, path: &str, is_expected: impl Fn(&Value) -> bool) -> Value {
+        let looking = async {
+            loop {
+                let body = self.look(path).await;
+                if is_expected(&body) {
+                    return body;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), looking).await.expect("it comes to say what is expected")
+    }
+
     /// Reads the deliveries until `done` says that they are as expected.
     pub async fn deliveries(&self, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let looking = async {
@@ -226,7 +241,7 @@ impl Bench {
         let config = configured(&simulator.base_url(), folder.path(), more);
         let store = Self::open(&config, folder.path());
         let ingest = Self::ingest(&config, &store);
-        let Lanes { lanes, receipts, watch } = Self::lanes(&config, &store, 0, clock.now()).await;
+        let Lanes { lanes, receipts, watch, .. } = Self::lanes(&config, &store, 0, clock.now()).await;
         Self { simulator, clock, store, config, folder, ingest, lanes, receipts, watch, owner: 0 }
     }
 
@@ -328,6 +343,11 @@ impl Bench {
     pub async fn step(&mut self, receiver: &str) -> Result<Step, StoreError> {
         let now = self.clock.now();
         step(self.lanes.iter_mut().find(|lane| lane.receiver().as_str() == receiver).unwrap(), now).await
+    }
+
+    /// The gate that a receiver's lane passes.
+    pub fn gate(&self, receiver: &str) -> Arc<Gate> {
+        Arc::clone(self.lanes.iter().find(|lane| lane.receiver().as_str() == receiver).unwrap().gate())
     }
 
     /// One step of every lane, all at the same time.

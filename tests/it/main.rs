@@ -24,6 +24,7 @@ mod shipped;
 mod simulator;
 mod sources;
 mod store;
+mod tokens;
 mod troubled;
 mod ways_in;
 mod zoo;

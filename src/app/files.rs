@@ -1,0 +1,168 @@
+//! Whether what a file or a folder holds has changed.
+//!
+//! By looking every second, and at the contents: a dozen files of a few kilobytes, which costs less than it takes to
+//! explain. Being told by the kernel (inotify) would mean to watch the folders *and* what their links lead to, since a
+//! mounted ConfigMap or Secret is swapped by renaming the link `..data` while the files one watches never change; to
+//! watch anew what was taken away and came back; and to have an instance at all, of which a node has 128 for all its
+//! pods. It hears nothing of a network file system or of some bind mounts. Times and sizes would be read faster, but
+//! two versions of a secret have the same length, and clocks have ticks. A change counts when two looks in a row agree
+//! on it, so that what is half-written is not read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+/// How long from one look to the next: a change is noticed after the second one.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What tells one content from another.
+type Print = [u8; 32];
+
+/// Files and folders, and what they held when that was last acted on.
+#[derive(Debug, Clone)]
+pub struct Files {
+    known: BTreeMap<PathBuf, Print>,
+    last: BTreeMap<PathBuf, Print>,
+}
+
+impl Files {
+    /// These, as they are now.
+    pub fn at(places: impl IntoIterator<Item = PathBuf>) -> Self {
+        let known = prints(places);
+        Self { last: known.clone(), known }
+    }
+
+    /// Looks again. Says which have changed, each change once, when two looks have agreed on it.
+    pub fn look(&mut self) -> BTreeSet<PathBuf> {
+        self.compare(prints(self.known.keys().cloned()))
+    }
+
+    fn compare(&mut self, now: BTreeMap<PathBuf, Print>) -> BTreeSet<PathBuf> {
+        let before = std::mem::replace(&mut self.last, now);
+        if before != self.last || self.last == self.known {
+            return BTreeSet::new();
+        }
+        let changed = self.last.iter().filter(|(place, print)| self.known.get(*place) != Some(print));
+        let changed = changed.map(|(place, _)| place.clone()).collect();
+        self.known.clone_from(&self.last);
+        changed
+    }
+
+    /// Resolves when some have changed, with these. Nothing is lost when it is dropped before.
+    pub async fn changed(&mut self) -> BTreeSet<PathBuf> {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let places: Vec<_> = self.known.keys().cloned().collect();
+            // A disk may take its time, and must not take that of the webhooks.
+            let Ok(now) = tokio::task::spawn_blocking(|| prints(places)).await else { continue };
+            let changed = self.compare(now);
+            if !changed.is_empty() {
+                return changed;
+            }
+        }
+    }
+}
+
+fn prints(places: impl IntoIterator<Item = PathBuf>) -> BTreeMap<PathBuf, Print> {
+    places.into_iter().map(|place| (place.clone(), print_of(&place))).collect()
+}
+
+fn print_of(place: &Path) -> Print {
+    let mut print = Sha256::new();
+    match std::fs::read_dir(place) {
+        Ok(entries) => {
+            let files: BTreeSet<_> = entries.flatten().map(|entry| entry.path()).filter(|path| matters(path)).collect();
+            for file in files {
+                print.update(file.as_os_str().as_encoded_bytes());
+                print.update(content_of(&file));
+            }
+        }
+        Err(_no_folder) => print.update(content_of(place)),
+    }
+    print.finalize().into()
+}
+
+/// What cannot be read is a content of its own: it may have gone away, or come back.
+fn content_of(file: &Path) -> Print {
+    match std::fs::read(file) {
+        Ok(content) => Sha256::digest(content).into(),
+        Err(error) => Sha256::digest(error.kind().to_string()).into(),
+    }
+}
+
+/// The files of a folder that a configuration is read from: the rest may be a database.
+fn matters(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    !name.starts_with('.') && [".yaml", ".yml", ".md.j2"].iter().any(|ending| name.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// What is told by each of three looks.
+    fn three_looks(files: &mut Files) -> [usize; 3] {
+        [(); 3].map(|()| files.look().len())
+    }
+
+    #[test]
+    fn a_change_is_told_once_when_two_looks_agree_on_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "one").unwrap();
+        let mut files = Files::at([file.clone()]);
+        assert_eq!(three_looks(&mut files), [0, 0, 0]);
+
+        fs::write(&file, "tw").unwrap();
+        assert_eq!(files.look().len(), 0);
+        fs::write(&file, "two").unwrap();
+        assert_eq!(three_looks(&mut files), [0, 1, 0], "what was half-written is not told");
+
+        fs::write(&file, "two").unwrap();
+        assert_eq!(three_looks(&mut files), [0, 0, 0], "the same again is no change");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(three_looks(&mut files), [0, 1, 0]);
+        fs::write(&file, "two").unwrap();
+        assert_eq!(files.look(), BTreeSet::new());
+        assert_eq!(files.look(), BTreeSet::from([file]));
+    }
+
+    #[test]
+    fn a_mounted_volume_that_is_swapped_by_its_link_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path();
+        let publish = |version: &str, text: &str| {
+            // As the kubelet's atomic writer does it: a new folder, then one rename of the link to it.
+            fs::create_dir(volume.join(version)).unwrap();
+            fs::write(volume.join(version).join("relay.yaml"), text).unwrap();
+            symlink(version, volume.join("..data_tmp")).unwrap();
+            fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+        };
+        publish("..2026_11_21_1", "retry: {}");
+        symlink("..data/relay.yaml", volume.join("relay.yaml")).unwrap();
+        let mut by_folder = Files::at([volume.to_owned()]);
+        let mut by_file = Files::at([volume.join("relay.yaml")]);
+
+        publish("..2026_11_21_2", "retry: []");
+
+        assert_eq!(three_looks(&mut by_folder), [0, 1, 0]);
+        assert_eq!(three_looks(&mut by_file), [0, 1, 0]);
+    }
+
+    #[test]
+    fn of_a_folder_only_what_a_configuration_is_read_from_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Files::at([folder.path().to_owned()]);
+        for name in ["relay.db", ".hidden.yaml", "notes.txt"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        assert_eq!(three_looks(&mut files), [0, 0, 0]);
+        fs::write(folder.path().join("mine.md.j2"), "x").unwrap();
+        assert_eq!(three_looks(&mut files), [0, 1, 0]);
+    }
+}
