@@ -16,7 +16,7 @@ pub mod problem;
 mod receivers;
 mod reference;
 mod route;
-mod scalar;
+pub(crate) mod scalar;
 pub mod secret;
 mod section;
 mod service;

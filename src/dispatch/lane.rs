@@ -103,6 +103,9 @@ impl Lane {
             return Ok(Step::Finished);
         }
         let Some(due) = self.store.due(&self.receiver).await? else { return Ok(Step::Idle) };
+        if let Some(until) = self.store.paused_until(&self.receiver, now).await? {
+            return Ok(Step::Wait(until));
+        }
         let gate = Arc::clone(&self.gate);
         let Some(ownership) = gate.ownership(now).await? else { return Ok(Step::Wait(later(now, NOT_OURS))) };
         let pass = match gate.admit(&self.receiver, &self.channel, now) {

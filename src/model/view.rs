@@ -101,6 +101,8 @@ pub struct LaneView {
     pub queued: u64,
     /// When the oldest of them was accepted.
     pub oldest_at: Option<Timestamp>,
+    /// When the pause ends that a human has put it into, while there is one. Its state is what it would be without.
+    pub paused_until: Option<Timestamp>,
 }
 
 /// How an app stands, apart from its calls of this month.

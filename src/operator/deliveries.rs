@@ -28,6 +28,12 @@ pub struct Listing(Filter);
 #[error("{0}")]
 pub struct BadQuery(String);
 
+impl BadQuery {
+    pub(in crate::operator) fn new(what_would_be_right: impl Into<String>) -> Self {
+        Self(what_would_be_right.into())
+    }
+}
+
 /// One page of the list, as the API answers it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
@@ -76,7 +82,8 @@ impl Listing {
     }
 }
 
-fn state(word: &str) -> Result<State, BadQuery> {
+/// The state of that name.
+pub(in crate::operator) fn state(word: &str) -> Result<State, BadQuery> {
     let words = || State::ALL.map(State::as_str).join(", ");
     State::named(word).ok_or_else(|| BadQuery(format!("state must be one of {}", words())))
 }

@@ -1,11 +1,14 @@
-//! What a human may do and see: whether the relay is ready, how lanes and apps stand, which deliveries there are.
+//! What a human may do and see: whether the relay is ready, how lanes and apps stand, which deliveries there are; and a
+//! hand on them ([`actions`]).
 //!
 //! It stands between the admin port and the store: `http` turns these answers into JSON and HTML and knows no store.
-//! [`Operator`] joins what the gate knows (states, from a function it is given) with what the store counts. It
-//! changes nothing, and knows neither HTTP nor how the gate came to its view.
+//! [`Operator`] joins what the gate knows (states, from a function it is given) with what the store counts. It knows
+//! neither HTTP nor how the gate came to its view.
 
+pub mod actions;
 pub mod deliveries;
 pub mod readiness;
+pub mod selection;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use crate::model::name::DeliveryId;
 use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing};
 use crate::operator::deliveries::{Listed, Listing};
 use crate::operator::readiness::Readiness;
+use crate::store::action::PauseRow;
 use crate::store::{LaneRow, Store, StoreError};
 
 /// A month is projected from a day of it at least: the first calls after midnight say nothing.
@@ -50,10 +54,16 @@ impl Operator {
         &self.readiness
     }
 
-    /// Every configured lane, and every lane that still holds deliveries of a receiver that is configured no more.
-    pub async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
+    /// Every configured lane as it stands at `now`, and every lane that still holds deliveries of a receiver that is
+    /// configured no more.
+    pub async fn lanes(&self, now: Timestamp) -> Result<Vec<LaneView>, StoreError> {
         let waiting = self.store.lanes().await?;
-        Ok(join((self.lanes)(), waiting))
+        let mut views = join((self.lanes)(), waiting);
+        for PauseRow { receiver, until } in self.store.pauses().await? {
+            let paused = views.iter_mut().find(|view| view.lane.receiver == receiver && until > now);
+            paused.into_iter().for_each(|view| view.paused_until = Some(until));
+        }
+        Ok(views)
     }
 
     /// Every configured app with its organisation's calls of the month that `now` falls into.
@@ -85,7 +95,7 @@ fn join(lanes: Vec<LaneState>, waiting: Vec<LaneRow>) -> Vec<LaneView> {
     for lane in lanes {
         let row = waiting.remove(&lane.receiver);
         let (queued, oldest_at) = row.map(|row| (row.queued, row.oldest_at)).unwrap_or_default();
-        views.push(LaneView { lane, queued, oldest_at });
+        views.push(LaneView { lane, queued, oldest_at, paused_until: None });
     }
     views.extend(waiting.into_values().map(left_behind));
     views
@@ -108,7 +118,7 @@ fn left_behind(row: LaneRow) -> LaneView {
         cooling_until: None,
         blocked: Some(blocked),
     };
-    LaneView { lane, queued: row.queued, oldest_at: row.oldest_at }
+    LaneView { lane, queued: row.queued, oldest_at: row.oldest_at, paused_until: None }
 }
 
 /// The calls at the end of the month, if the rest of it is like what is gone of it.

@@ -5,6 +5,7 @@
 //! claim and a finish carry an [`Ownership`], and fail when its epoch is gone. The store gives `seq` and keeps the
 //! ownership clock; every other time is an argument. It knows nothing of HTTP, of DingTalk or of the configuration.
 
+pub mod action;
 pub mod receipts;
 pub mod sqlite;
 
@@ -23,6 +24,7 @@ use crate::model::message::Composed;
 use crate::model::month::Month;
 use crate::model::name::{AttemptId, ChannelKey, DeliveryId, EventId, MessageId, Name};
 use crate::model::outcome::Outcome;
+use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use crate::store::receipts::{Learned, Purse, Question};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
@@ -320,6 +322,32 @@ pub trait Store: Send + Sync + 'static {
 
     /// One delivery with its event, message and attempts.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+
+    /// Does something to a delivery beside the journey, if its state allows it at that moment, and wakes the lanes. A
+    /// human's redrive is [`StoreError::QueueFull`] where there is no place.
+    async fn act(&self, id: &DeliveryId, action: Action, now: Timestamp) -> Result<Acted, StoreError>;
+
+    /// Does it to the next few of many, the first accepted first, in one short transaction; go on from where it says.
+    /// Those that are in another state by then are passed over.
+    async fn act_on_some(
+        &self,
+        which: &Selection,
+        from: Option<Place>,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Stretch, StoreError>;
+
+    /// How many deliveries a selection holds.
+    async fn count(&self, which: &Selection) -> Result<u64, StoreError>;
+
+    /// Pauses a lane until then, or ends its pause, and wakes it. While it is paused nothing of it is claimed.
+    async fn pause(&self, receiver: &Name, until: Option<Timestamp>) -> Result<(), StoreError>;
+
+    /// When the pause of a lane ends, if there is one at `now`.
+    async fn paused_until(&self, receiver: &Name, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Every lane that was paused and not resumed; a pause may be over.
+    async fn pauses(&self) -> Result<Vec<PauseRow>, StoreError>;
 
     /// Forgets events (and what belongs to them) that were received before `before` and have nothing open, at most
     /// `limit` of them; says how many. A twin of a forgotten event is a new event.

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use dingtalk_relay::model::delivery::DeliveryRecord;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, Name};
+use dingtalk_relay::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use dingtalk_relay::store::receipts::{Learned, Purse, Question};
 use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
@@ -166,6 +167,36 @@ impl Store for Troubled {
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
         self.works().await?.delivery(id).await
+    }
+
+    async fn act(&self, id: &DeliveryId, action: Action, now: Timestamp) -> Result<Acted, StoreError> {
+        self.works().await?.act(id, action, now).await
+    }
+
+    async fn act_on_some(
+        &self,
+        which: &Selection,
+        from: Option<Place>,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Stretch, StoreError> {
+        self.works().await?.act_on_some(which, from, action, now).await
+    }
+
+    async fn count(&self, which: &Selection) -> Result<u64, StoreError> {
+        self.works().await?.count(which).await
+    }
+
+    async fn pause(&self, receiver: &Name, until: Option<Timestamp>) -> Result<(), StoreError> {
+        self.works().await?.pause(receiver, until).await
+    }
+
+    async fn paused_until(&self, receiver: &Name, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.works().await?.paused_until(receiver, now).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<PauseRow>, StoreError> {
+        self.works().await?.pauses().await
     }
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

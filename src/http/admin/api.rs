@@ -32,7 +32,7 @@ pub async fn show(
 
 /// `GET /api/v1/lanes`
 pub async fn lanes(State(operator): State<Shared>) -> Result<Json<Value>, ProblemAnswer> {
-    let lanes = operator.lanes().await.map_err(store_is_away)?;
+    let lanes = operator.lanes(Timestamp::now()).await.map_err(store_is_away)?;
     Ok(Json(json!({ "lanes": lanes })))
 }
 

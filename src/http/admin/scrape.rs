@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(450);
 pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let now = Timestamp::now();
     // A store that cannot be asked leaves the gauges as they were; everything else is still worth reading.
-    let looking = async { tokio::join!(operator.lanes(), operator.apps(now)) };
+    let looking = async { tokio::join!(operator.lanes(now), operator.apps(now)) };
     let (lanes, apps) = tokio::time::timeout(PATIENCE, looking).await.unwrap_or((Ok(vec![]), Ok(vec![])));
     lanes.unwrap_or_default().iter().for_each(|lane| set(lane, now));
     apps.unwrap_or_default().iter().for_each(set_quota);

@@ -14,7 +14,7 @@ use crate::store::sqlite::columns::{json, millis, rank, word};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::moves;
 use crate::store::sqlite::work::Work;
-use crate::store::{Accepted, NewEvent, StoreError};
+use crate::store::{Accepted, NewEvent};
 
 /// Keeps an event, unless a twin of it is kept already. A twin costs no room, so it is looked for first.
 pub(super) fn accept(work: &mut Work, new: &NewEvent, now: Timestamp) -> Result<Accepted, Failure> {
@@ -22,7 +22,7 @@ pub(super) fn accept(work: &mut Work, new: &NewEvent, now: Timestamp) -> Result<
     if let Some(first) = twin(&work.conn, new, &key_hash, now)? {
         return Ok(first);
     }
-    refuse_if_full(work, new)?;
+    work.refuse_if_full(u64::try_from(new.deliveries.len()).unwrap_or(u64::MAX))?;
 
     let event = insert_event(&work.conn, new)?;
     remember(&work.conn, new, &key_hash, event, now)?;
@@ -32,15 +32,6 @@ pub(super) fn accept(work: &mut Work, new: &NewEvent, now: Timestamp) -> Result<
     let deliveries =
         new.deliveries.iter().map(|d| (d.id.clone(), d.receiver.as_str().to_owned(), State::Queued)).collect();
     Ok(Accepted { event: new.event.id.clone(), duplicate: false, deliveries })
-}
-
-fn refuse_if_full(work: &Work, new: &NewEvent) -> Result<(), StoreError> {
-    if !work.room.is_enough() {
-        return Err(StoreError::NoRoom);
-    }
-    let coming = u64::try_from(new.deliveries.len()).unwrap_or(u64::MAX);
-    // An event that goes nowhere adds nothing to the queue.
-    if coming > 0 && work.open.saturating_add(coming) > work.max_queued { Err(StoreError::QueueFull) } else { Ok(()) }
 }
 
 /// The first event of these twins, unless its window is over or all its deliveries have come to nothing.
@@ -55,8 +46,9 @@ fn twin(conn: &Connection, new: &NewEvent, key_hash: &[u8], now: Timestamp) -> r
         .optional()?;
     let Some((seq, id)) = found else { return Ok(None) };
     let deliveries = deliveries_of(conn, seq)?;
-    let came_to_nothing =
-        !deliveries.is_empty() && deliveries.iter().all(|(_, _, s)| matches!(s, State::Dead | State::Cancelled));
+    // What was handed over has its successor among them, which tells what came of it.
+    let came_to_nothing = !deliveries.is_empty()
+        && deliveries.iter().all(|(_, _, s)| matches!(s, State::Dead | State::Cancelled | State::HandedOver));
     Ok((!came_to_nothing).then_some(Accepted { event: EventId(id), duplicate: true, deliveries }))
 }
 

@@ -13,12 +13,15 @@ use crate::model::name::{AttemptId, DeliveryId, MessageId};
 use crate::store::sqlite::columns::{millis, time};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
-use crate::store::sqlite::{moves, own, quota};
+use crate::store::sqlite::{moves, own, pauses, quota};
 use crate::store::{Claim, Claimed, ClaimedDelivery, Ownership, Want};
 
 /// Takes what goes next.
 pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Timestamp) -> Result<Claim, Failure> {
     own::check(&work.conn, ownership)?;
+    if pauses::paused_until(&work.conn, want.receiver.as_str(), now)?.is_some() {
+        return Ok(Claim::Nothing);
+    }
     wake(&work.conn, want, now)?;
     let Some((seq, delivery)) = next_readable(work, want)? else { return Ok(Claim::Nothing) };
     if !quota::take(&work.conn, want)? {

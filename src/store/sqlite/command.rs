@@ -6,11 +6,13 @@
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::model::name::Name;
+use crate::model::delivery::State;
+use crate::model::name::{DeliveryId, Name};
+use crate::store::action::{Acted, Action, Entered};
 use crate::store::receipts::{Learned, Purse};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
-use crate::store::sqlite::{accept, claim, finish, forget, own, receipts};
+use crate::store::sqlite::{accept, actions, claim, finish, forget, own, pauses, receipts};
 use crate::store::{Accepted, AppRow, Claim, Finish, NewEvent, Ownership, StoreError, Want};
 
 /// One thing to write.
@@ -29,6 +31,12 @@ pub(super) enum Command {
     TakeQuery { ownership: Ownership, purse: Purse, asked: Asked<bool> },
     /// Write who has read a message.
     SaveReceipts { ownership: Ownership, learned: Learned, now: Timestamp, asked: Asked<()> },
+    /// Do something to a delivery beside the journey.
+    Act { id: DeliveryId, action: Action, now: Timestamp, asked: Asked<Acted> },
+    /// Do it to some deliveries that are in this state.
+    ActOnSome { rows: Vec<i64>, state: State, action: Action, now: Timestamp, asked: Asked<(u64, Vec<Entered>)> },
+    /// Pause a lane, or end its pause.
+    Pause { receiver: Name, until: Option<Timestamp>, asked: Asked<()> },
     /// Forget what is old.
     Forget { events: Vec<i64>, asked: Asked<u64> },
     /// Find out whether there is room again after a write failed for want of it.
@@ -83,6 +91,11 @@ impl Command {
             Self::SaveReceipts { ownership, learned, now, asked } => {
                 asked.keep(receipts::save(work, ownership, learned, *now))
             }
+            Self::Act { id, action, now, asked } => asked.keep(actions::act(work, &id.0, action, *now)),
+            Self::ActOnSome { rows, state, action, now, asked } => {
+                asked.keep(actions::act_on_some(work, rows, *state, action, *now))
+            }
+            Self::Pause { receiver, until, asked } => asked.keep(pauses::pause(work, receiver.as_str(), *until)),
             Self::Forget { events, asked } => asked.keep(forget::forget(work, events)),
             Self::FindRoom { asked } => asked.keep(find_room(work)),
         }
@@ -97,8 +110,11 @@ impl Command {
             Self::Finish { asked, .. }
             | Self::SaveApp { asked, .. }
             | Self::SaveReceipts { asked, .. }
+            | Self::Pause { asked, .. }
             | Self::FindRoom { asked } => asked.answer(committed),
             Self::TakeQuery { asked, .. } => asked.answer(committed),
+            Self::Act { asked, .. } => asked.answer(committed),
+            Self::ActOnSome { asked, .. } => asked.answer(committed),
             Self::Forget { asked, .. } => asked.answer(committed),
         }
     }

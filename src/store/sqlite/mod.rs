@@ -1,12 +1,13 @@
 //! The store in a SQLite file.
 //!
 //! One thread owns the only connection that writes (`writer`); a bounded channel brings it commands, each in a file
-//! of its own: `accept`, `own`, `claim`, `finish`, `receipts`, `forget`. Views are read through small connections beside
+//! of its own: `accept`, `own`, `claim`, `finish`, `receipts`, `actions`, `forget`. Views are read through small connections beside
 //! it (`readers`). Law 1 rests on `connection` (every commit is synced), on the writer, which answers after its commit,
 //! and on `checkpoint` (nothing is built on what may not be on the disk); law 4 on `own`. The file is ours alone as
 //! long as it is open (`place`).
 
 mod accept;
+mod actions;
 mod checkpoint;
 mod claim;
 mod columns;
@@ -15,9 +16,11 @@ mod connection;
 mod failure;
 mod finish;
 mod forget;
+mod handing;
 mod list;
 mod moves;
 mod own;
+mod pauses;
 mod place;
 mod quota;
 mod readers;
@@ -42,6 +45,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::model::delivery::DeliveryRecord;
 use crate::model::month::Month;
 use crate::model::name::{ChannelKey, DeliveryId, Name};
+use crate::store::action::{Acted, Action, PauseRow, Place as Reached, Selection, Stretch};
 use crate::store::receipts::{Learned, Purse, Question};
 use crate::store::sqlite::command::{Asked, Command};
 use crate::store::sqlite::place::{Place, Room};
@@ -314,6 +318,53 @@ impl Store for Sqlite {
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
         let id = id.clone();
         self.readers.read(move |conn| list::delivery(conn, &id.0)).await
+    }
+
+    async fn act(&self, id: &DeliveryId, action: Action, now: Timestamp) -> Result<Acted, StoreError> {
+        let id = id.clone();
+        self.write(|asked| Command::Act { id, action, now, asked }).await
+    }
+
+    async fn act_on_some(
+        &self,
+        which: &Selection,
+        from: Option<Reached>,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Stretch, StoreError> {
+        let (selection, state) = (which.clone(), which.state);
+        let finding = move |conn: &_| actions::find(conn, &selection, from, actions::SOME);
+        let (rows, next) = self.readers.read(finding).await?;
+        let (done, entered) = self.write(|asked| Command::ActOnSome { rows, state, action, now, asked }).await?;
+        Ok(Stretch { done, entered, next })
+    }
+
+    async fn count(&self, which: &Selection) -> Result<u64, StoreError> {
+        let (mut count, mut from) = (0, None);
+        loop {
+            let selection = which.clone();
+            let finding = move |conn: &_| actions::find(conn, &selection, from, actions::COUNTED);
+            let (rows, next) = self.readers.read(finding).await?;
+            count += rows.len() as u64;
+            if next.is_none() {
+                return Ok(count);
+            }
+            from = next;
+        }
+    }
+
+    async fn pause(&self, receiver: &Name, until: Option<Timestamp>) -> Result<(), StoreError> {
+        let receiver = receiver.clone();
+        self.write(|asked| Command::Pause { receiver, until, asked }).await
+    }
+
+    async fn paused_until(&self, receiver: &Name, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let receiver = receiver.clone();
+        self.lane_readers.read(move |conn| pauses::paused_until(conn, receiver.as_str(), now)).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<PauseRow>, StoreError> {
+        self.readers.read(pauses::pauses).await
     }
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

@@ -5,9 +5,11 @@
 //! cannot pass it; a head's `rank` is the worst severity that waits behind it, so a critical alert takes its elders
 //! along. `tried_at` goes from head to head: it belongs to the order key.
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use crate::model::delivery::State;
 use crate::model::name::DeliveryId;
+use crate::store::sqlite::columns::word;
 use crate::store::sqlite::work::Work;
 
 /// What is known of a delivery that is to move.
@@ -19,17 +21,31 @@ pub(super) struct Standing {
     pub(super) id: DeliveryId,
     /// Its lane.
     pub(super) receiver: String,
-    order_key: String,
+    /// What must stay in order inside the lane.
+    pub(super) order_key: String,
+    /// Where it stands.
+    pub(super) state: State,
+    /// Its severity, as the column holds it.
+    pub(super) severity: i64,
+    head: bool,
     tried_at: Option<i64>,
 }
 
 impl Standing {
     /// The columns [`Standing::of`] reads, in order; of the table `d`.
-    const COLUMNS: &str = "d.seq, d.id, d.receiver, d.order_key, d.tried_at";
+    const COLUMNS: &str = "d.seq, d.id, d.receiver, d.order_key, d.state, d.severity, d.head, d.tried_at";
 
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let (id, receiver) = (DeliveryId(row.get(1)?), row.get(2)?);
-        Ok(Self { seq: row.get(0)?, id, receiver, order_key: row.get(3)?, tried_at: row.get(4)? })
+        Ok(Self {
+            seq: row.get(0)?,
+            id: DeliveryId(row.get(1)?),
+            receiver: row.get(2)?,
+            order_key: row.get(3)?,
+            state: word(row, 4, State::named)?,
+            severity: row.get(5)?,
+            head: row.get(6)?,
+            tried_at: row.get(7)?,
+        })
     }
 }
 
@@ -37,6 +53,17 @@ impl Standing {
 pub(super) fn standing(conn: &Connection, seq: i64) -> rusqlite::Result<Standing> {
     let sql = format!("select {} from deliveries d where d.seq = ?1", Standing::COLUMNS);
     conn.prepare_cached(&sql)?.query_row([seq], Standing::of)
+}
+
+/// One delivery, unless it has been forgotten.
+pub(super) fn standing_if_there(conn: &Connection, seq: i64) -> rusqlite::Result<Option<Standing>> {
+    standing(conn, seq).optional()
+}
+
+/// The delivery of that id.
+pub(super) fn standing_of(conn: &Connection, id: &str) -> rusqlite::Result<Option<Standing>> {
+    let sql = format!("select {} from deliveries d where d.id = ?1", Standing::COLUMNS);
+    conn.prepare_cached(&sql)?.query_row([id], Standing::of).optional()
 }
 
 /// The deliveries a message carries that are still on their way with it.
@@ -103,18 +130,55 @@ pub(super) fn give_up(
     leave(work, delivery)
 }
 
+/// Dead or cancelled → queued, at its old place: what came later and took its seat gives it up. Were that one under
+/// way, this one may go before its answer: it was passed already.
+pub(super) fn redrive(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'queued', next_attempt_at = null, failures = 0, reason = null,
+                   tried_at = null
+               where seq = ?1";
+    work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
+    work.open += 1;
+    let left = unseat_later(&work.conn, delivery)?;
+    seat_first(&work.conn, delivery, left)
+}
+
+/// Queued → cancelled.
+pub(super) fn cancel(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'cancelled', next_attempt_at = null, head = 0 where seq = ?1";
+    work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
+    leave(work, delivery)
+}
+
+/// Queued or sending → handed over.
+pub(super) fn hand_over(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'handed_over', next_attempt_at = null, head = 0 where seq = ?1";
+    work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
+    leave(work, delivery)
+}
+
 fn leave(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
     work.open = work.open.saturating_sub(1);
-    seat_next(&work.conn, delivery)
+    seat_first(&work.conn, delivery, delivery.head.then_some(delivery.tried_at))
 }
 
-/// The next of the order key becomes its head, if there is one.
-fn seat_next(conn: &Connection, gone: &Standing) -> rusqlite::Result<()> {
-    conn.prepare_cached(SEAT_NEXT)?.execute((&gone.receiver, &gone.order_key, gone.tried_at)).map(drop)
+/// The head of a delivery's order key gives up its seat if it came later; what is left is its `tried_at`.
+fn unseat_later(conn: &Connection, delivery: &Standing) -> rusqlite::Result<Option<Option<i64>>> {
+    let sql = "update deliveries set head = 0 where receiver = ?1 and order_key = ?2 and head = 1 and seq > ?3
+               returning tried_at";
+    conn.prepare_cached(sql)?
+        .query_row((&delivery.receiver, &delivery.order_key, delivery.seq), |row| row.get(0))
+        .optional()
 }
 
-pub(super) const SEAT_NEXT: &str = "
-    update deliveries set head = 1, tried_at = ?3, rank = (
+/// The first of a delivery's order key is its head, if there is one, and has the worst severity of all that wait
+/// behind it. A seat that was left comes with a `tried_at`.
+fn seat_first(conn: &Connection, of: &Standing, left: Option<Option<i64>>) -> rusqlite::Result<()> {
+    let tried_at = left.flatten();
+    conn.prepare_cached(SEAT_FIRST)?.execute((&of.receiver, &of.order_key, tried_at, left.is_some())).map(drop)
+}
+
+pub(super) const SEAT_FIRST: &str = "
+    update deliveries set head = 1, tried_at = iif(?4, ?3, tried_at), rank = (
         select max(severity) from deliveries
         where receiver = ?1 and order_key = ?2 and state in ('queued', 'sending')
     )

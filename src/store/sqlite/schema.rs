@@ -11,7 +11,7 @@ use crate::store::sqlite::OpenError;
 const APPLICATION_ID: i32 = 0x4474_526c;
 
 /// Every migration, the oldest first. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// Brings a database up to this program's schema.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
@@ -72,6 +72,21 @@ mod tests {
         let row = conn.query_row("select id, later from deliveries", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         assert_eq!(row, ("d".to_owned(), None::<String>));
         assert_eq!(version(&conn).unwrap(), MIGRATIONS.len() + 1);
+    }
+
+    #[test]
+    fn a_database_of_the_first_schema_is_brought_up_with_its_rows() {
+        let mut conn = fresh();
+        migrate_by(&mut conn, &MIGRATIONS[..1]).unwrap();
+        conn.execute_batch(ROWS).unwrap();
+
+        migrate(&mut conn).unwrap();
+
+        assert_eq!(version(&conn).unwrap(), MIGRATIONS.len());
+        let row = conn.query_row("select id, state from deliveries", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert_eq!(row, ("d".to_owned(), "queued".to_owned()));
+        let paused: i64 = conn.query_row("select count(*) from lanes", [], |row| row.get(0)).unwrap();
+        assert_eq!(paused, 0);
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("what goes next", claim::NEXT),
         ("what is probed", claim::NEXT_PROBE),
         ("what has waited", claim::WAKE),
-        ("the next head", moves::SEAT_NEXT),
+        ("the first of a key", moves::SEAT_FIRST),
         ("what is due", views::FIRST_READY),
         ("when it is due", views::SHORTEST_WAIT),
         ("recent attempts", views::ATTEMPTS_SINCE),
@@ -47,7 +47,7 @@ fn every_statement_that_runs_often_has_its_index() {
     what goes next: SEARCH deliveries USING INDEX ready (receiver=?)
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>? AND next_attempt_at<?)
-    the next head: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
+    the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
     what is due: SEARCH deliveries USING INDEX ready (receiver=?)
     when it is due: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>?)
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
@@ -114,13 +114,13 @@ fn steps(conn: &Connection, sql: &str, values: impl rusqlite::Params) -> i32 {
 fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousand() {
     let cost = |keys| {
         let conn = lane_with(keys);
-        let lone = ("r", "s/1", 0);
+        let lone = ("r", "s/1", 0, true);
         conn.execute("update deliveries set head = 0, state = 'delivered' where id = 'queued11'", []).unwrap();
         [
             steps(&conn, claim::WAKE, ("r", 5)),
             steps(&conn, claim::NEXT, ["r"]),
             steps(&conn, claim::NEXT_PROBE, ["r"]),
-            steps(&conn, moves::SEAT_NEXT, lone),
+            steps(&conn, moves::SEAT_FIRST, lone),
             steps(&conn, views::FIRST_READY, ["r"]),
             steps(&conn, views::SHORTEST_WAIT, ["r"]),
         ]

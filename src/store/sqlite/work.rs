@@ -5,6 +5,7 @@
 
 use rusqlite::Connection;
 
+use crate::store::StoreError;
 use crate::store::sqlite::place::Room;
 
 /// What the commands work with.
@@ -19,4 +20,16 @@ pub(super) struct Work {
     pub(super) open: u64,
     /// The receivers to ring after the commit.
     pub(super) rung: Vec<String>,
+}
+
+impl Work {
+    /// Refuses so many more open deliveries if there is no place for them, and anything if there is no room.
+    pub(super) fn refuse_if_full(&self, coming: u64) -> Result<(), StoreError> {
+        if !self.room.is_enough() {
+            return Err(StoreError::NoRoom);
+        }
+        // What adds nothing to the queue needs no place in it.
+        let full = coming > 0 && self.open.saturating_add(coming) > self.max_queued;
+        if full { Err(StoreError::QueueFull) } else { Ok(()) }
+    }
 }

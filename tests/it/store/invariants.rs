@@ -9,11 +9,12 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
+use dingtalk_relay::store::action::{Acted, Action, By};
 use dingtalk_relay::store::{Claimed, Filter, Next, Ownership, Want};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::store::{Fresh, at, ended, event, is_stale, want};
+use crate::store::{Fresh, at, ended, event, is_stale, name, want};
 
 const KEYS: [&str; 3] = ["a", "b", "c"];
 
@@ -24,7 +25,17 @@ enum Step {
     Probe { hold: bool },
     Finish { which: usize, how: How },
     TakeOver,
+    Act { which: usize, how: Hand },
     Wait(i64),
+}
+
+/// What a human does.
+#[derive(Debug, Clone, Copy)]
+enum Hand {
+    Redrive,
+    Cancel,
+    /// To a lane of its own, beside this story.
+    Elsewhere,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +58,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|hold| Step::Probe { hold }),
         5 => (0..8_usize, how).prop_map(|(which, how)| Step::Finish { which, how }),
         1 => Just(Step::TakeOver),
+        4 => (0..12_usize, hand()).prop_map(|(which, how)| Step::Act { which, how }),
         2 => (1..30_i64).prop_map(Step::Wait),
     ]
+}
+
+fn hand() -> impl Strategy<Value = Hand> {
+    prop_oneof![3 => Just(Hand::Redrive), 2 => Just(Hand::Cancel), 1 => Just(Hand::Elsewhere)]
 }
 
 /// One delivery as the model has it.
@@ -123,6 +139,7 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
                 claim(store, &mut model, &ownership, Want { probe: true, hold, ..want() }).await;
             }
             Step::Finish { which, how } => finish(store, &mut model, &ownership, which, how).await,
+            Step::Act { which, how } => act(store, &mut model, which, how).await,
             Step::TakeOver => ownership = take_over(store, &mut model, ownership).await,
             Step::Wait(seconds) => model.now += jiff::SignedDuration::from_secs(seconds),
         }
@@ -169,6 +186,30 @@ async fn finish(store: &Fresh, model: &mut Model, ownership: &Ownership, which: 
     model.become_state(&call.claimed.deliveries[0].id, state, due);
 }
 
+/// A human lays a hand on one of the latest: it is done where its state allows it, and nowhere else.
+async fn act(store: &Fresh, model: &mut Model, which: usize, how: Hand) {
+    let Some(place) = model.lane.len().checked_sub(which + 1) else { return };
+    let (id, state) = (model.lane[place].id.clone(), model.lane[place].state);
+    let elsewhere = Action::HandOver { to: name("dev"), by: By::Human };
+    let (action, allowed, then) = match how {
+        Hand::Redrive => (Action::Redrive, [State::Dead, State::Cancelled].contains(&state), State::Queued),
+        Hand::Cancel => (Action::Cancel, state == State::Queued, State::Cancelled),
+        Hand::Elsewhere if state == State::Queued => (elsewhere, true, State::HandedOver),
+        Hand::Elsewhere => (elsewhere, [State::Dead, State::Cancelled].contains(&state), state),
+    };
+
+    let acted = store.act(&id, action, model.now).await.unwrap();
+
+    if !allowed {
+        assert_eq!(acted, Acted::WrongState(state));
+        return;
+    }
+    assert!(matches!(acted, Acted::Done { .. }), "{acted:?}");
+    if then != state {
+        model.become_state(&id, then, model.now);
+    }
+}
+
 /// Another owner comes: everything under way goes back, and the one before can do nothing any more.
 async fn take_over(store: &Fresh, model: &mut Model, before: Ownership) -> Ownership {
     model.epochs += 1;
@@ -184,7 +225,8 @@ async fn take_over(store: &Fresh, model: &mut Model, before: Ownership) -> Owner
 
 /// Every delivery stands where the model has it, and what is due is what may go.
 async fn check(store: &Fresh, model: &Model) {
-    let page = store.deliveries(Filter { limit: 500, ..Filter::default() }).await.unwrap();
+    let of_the_lane = Filter { receiver: Some("oncall".into()), limit: 500, ..Filter::default() };
+    let page = store.deliveries(of_the_lane).await.unwrap();
     let shown: Vec<_> = page.deliveries.iter().rev().map(|d| (&d.id, d.state)).collect();
     let held: Vec<_> = model.lane.iter().map(|d| (&d.id, d.state)).collect();
     assert_eq!(shown, held);

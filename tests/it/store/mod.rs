@@ -20,6 +20,7 @@ macro_rules! on_every_store {
 }
 
 mod accepting;
+mod acting;
 mod claiming;
 mod finishing;
 mod forgetting;

@@ -31,7 +31,7 @@ const TEMPLATES: [(&str, &str); 3] = [
 /// `GET /`
 pub async fn index(State(operator): State<Shared>) -> Result<Html<String>, ProblemAnswer> {
     let now = Timestamp::now();
-    let lanes = operator.lanes().await.map_err(store_is_away)?;
+    let lanes = operator.lanes(now).await.map_err(store_is_away)?;
     let listed = operator.deliveries(Listing::latest()).await.map_err(store_is_away)?;
     let not_ready = operator.readiness().check().await.err().map(|error| error.to_string());
     let page = context! { not_ready, ..rows::index(&lanes, &listed.deliveries, now) };

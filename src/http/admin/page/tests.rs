@@ -80,6 +80,7 @@ fn lane_blocked_by(reason: &str) -> LaneView {
         },
         queued: 3,
         oldest_at: Some("2026-11-21T09:00:00Z".parse().unwrap()),
+        paused_until: None,
     }
 }
 
