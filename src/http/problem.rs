@@ -26,6 +26,14 @@ pub struct ProblemAnswer {
     cause: Option<String>,
 }
 
+/// What stands in the body of a refusal, carried beside it as an extension of the response: whoever shows it to a
+/// person need not read it back out of JSON.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Why, in our own words.
+    pub detail: Cow<'static, str>,
+}
+
 impl ProblemAnswer {
     fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), headers: Vec::new(), cause: None }
@@ -131,6 +139,7 @@ impl IntoResponse for ProblemAnswer {
         for (name, value) in self.headers {
             headers.append(name, value);
         }
+        response.extensions_mut().insert(Refusal { detail: self.detail });
         response
     }
 }

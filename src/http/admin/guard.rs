@@ -30,18 +30,21 @@ const SCHEMES: [&str; 2] = ["Bearer", "Basic realm=\"dingtalk-relay\", charset=\
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const NOT_LOOPBACK: &str = "without admin.token only requests to a loopback host are served";
+const FOREIGN: &str = "a page of another origin may change nothing here; \
+    behind a proxy, admin.external_url says what the origin of this page is";
 const NO_TOKEN: &str = "without admin.token only health and metrics are served here";
 
-/// What every answer of the admin port tells a browser: run nothing, load nothing but the style sheet, be framed by
-/// nobody, guess no types, keep nothing, and tell no other site where one came from.
+/// What every answer of the admin port tells a browser: run nothing, load nothing but the style sheet, post forms
+/// nowhere else, be framed by nobody, guess no types, keep nothing, and tell no other site where one came from. Not
+/// "no-referrer": a browser then sends `Origin: null` with the page's own forms, as if a stranger had sent them.
 const SHIELD: [(&str, &str); 7] = [
     (
         "content-security-policy",
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     ("x-frame-options", "DENY"),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cache-control", "no-store"),
@@ -87,7 +90,7 @@ impl Guard {
         if method.is_safe() || self.is_from_our_page(headers) {
             return Ok(());
         }
-        Err(ProblemAnswer::forbidden("a page of another origin may change nothing here"))
+        Err(ProblemAnswer::forbidden(FOREIGN))
     }
 
     /// Whether no browser says that another page made the request. Programs send neither header.

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 
 use crate::config;
@@ -37,7 +37,8 @@ pub fn router(operator: Shared, settings: &config::Admin, address: SocketAddr) -
         .route("/api/v1/apps", get(api::apps))
         .method_not_allowed_fallback(problem::only_for_reading)
         .fallback(problem::no_such_path)
-        .layer(from_fn_with_state(guard, guard::watch));
+        .layer(from_fn_with_state(guard, guard::watch))
+        .layer(from_fn(page::refusal::for_people));
     let open = Router::new()
         .merge(health::router(operator.readiness().clone()))
         .route("/metrics", get(scrape::scrape))

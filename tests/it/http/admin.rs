@@ -101,7 +101,7 @@ async fn every_answer_tells_the_browser_to_run_nothing_and_to_keep_nothing() {
             for (name, value) in [
                 ("x-frame-options", "DENY"),
                 ("x-content-type-options", "nosniff"),
-                ("referrer-policy", "no-referrer"),
+                ("referrer-policy", "same-origin"),
                 ("cache-control", "no-store"),
             ] {
                 assert_eq!(answer.header(name), value, "{path}");

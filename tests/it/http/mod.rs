@@ -7,5 +7,6 @@
 mod admin;
 mod connections;
 mod hooks;
+mod page;
 pub(crate) mod relay;
 mod signed;

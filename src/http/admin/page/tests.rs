@@ -6,9 +6,11 @@ use crate::model::event::Severity;
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{DeliveryId, EventId, MessageId};
 use crate::model::outcome::Outcome;
-use crate::model::view::{BlockView, LaneState, LaneView, Standing as Flow};
+use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing as Flow};
+use crate::operator::deliveries::Listed;
 
 const HOSTILE: &str = r#"<script>alert(1)</script>"'&"#;
+const HOSTILE_QUERY: &str = "source=%22%3E%3Cscript%3E&receiver=%22%3E%3Cscript%3E&cursor=z";
 const HARMLESS: &str = "&lt;script&gt;alert(1)&lt;&#x2f;script&gt;&quot;&#x27;&amp;";
 
 fn now() -> Timestamp {
@@ -84,13 +86,28 @@ fn lane_blocked_by(reason: &str) -> LaneView {
     }
 }
 
-fn html_of_index(lanes: &[LaneView], deliveries: &[Delivery]) -> String {
-    let page = context! { not_ready => (), ..rows::index(lanes, deliveries, now()) };
-    show("index.html", page, now()).unwrap().0
+fn app_of(projected_calls: u64) -> AppView {
+    let app = AppState {
+        app: "ops".parse().unwrap(),
+        organisation: "main".parse().unwrap(),
+        state: Flow::Down,
+        token_expires_at: Some("2026-11-21T13:30:00Z".parse().unwrap()),
+        calls_per_month: Some(5000),
+        blocked: None,
+    };
+    AppView { app, calls_this_month: 4100, projected_calls }
+}
+
+fn html_of_index(lanes: &[LaneView], apps: &[AppView], deliveries: &[Delivery], query: &str) -> String {
+    let listed = Listed { deliveries: deliveries.to_vec(), next: (!deliveries.is_empty()).then(|| "next".to_owned()) };
+    let seen = Overview { lanes: lanes.to_vec(), apps: apps.to_vec(), listed, not_ready: None };
+    show("index.html", overview::page(&seen, &Query::read(query), now()), now()).unwrap().0
 }
 
 fn html_of_delivery(record: &DeliveryRecord) -> String {
-    show("delivery.html", rows::delivery(record, now()), now()).unwrap().0
+    let another = Delivery { id: DeliveryId("d2".into()), ..delivery_titled("另一个群") };
+    let page = rows::delivery(record, &[record.delivery.clone(), another], now());
+    show("delivery.html", context! { notice => (), ..page }, now()).unwrap().0
 }
 
 /// The page as a person reads it: its tags taken away, its blank lines too.
@@ -105,7 +122,7 @@ fn read(html: &str) -> String {
 
 #[test]
 fn a_hostile_title_is_shown_and_does_nothing() {
-    let index = html_of_index(&[lane_blocked_by(HOSTILE)], &[delivery_titled(HOSTILE)]);
+    let index = html_of_index(&[lane_blocked_by(HOSTILE)], &[], &[delivery_titled(HOSTILE)], HOSTILE_QUERY);
     let shown = html_of_delivery(&record_titled(HOSTILE, HOSTILE));
     for html in [index, shown] {
         assert!(!html.contains("<script"), "{html}");
@@ -115,7 +132,7 @@ fn a_hostile_title_is_shown_and_does_nothing() {
 
 #[test]
 fn only_a_web_address_becomes_a_link() {
-    let link = |url| html_of_delivery(&record_titled("t", url)).contains("rel=\"noreferrer\"");
+    let link = |url| html_of_delivery(&record_titled("t", url)).contains("rel=\"noreferrer noopener\"");
     assert!(link("https://alerts.example.com/#/alerts"));
     for address in ["javascript:alert(1)", "data:text/html,x", "alerts", "//alerts.example.com"] {
         assert!(!link(address), "{address}");
@@ -125,7 +142,7 @@ fn only_a_web_address_becomes_a_link() {
 #[test]
 fn the_page_of_lanes_and_deliveries_as_a_person_reads_it() {
     let lanes = [lane_blocked_by("机器人不在群里")];
-    let html = html_of_index(&lanes, &[delivery_titled("🔥 支付服务错误率过高")]);
+    let html = html_of_index(&lanes, &[app_of(6200)], &[delivery_titled("🔥 支付服务错误率过高")], "");
     insta::assert_snapshot!(read(&html));
 }
 
@@ -137,7 +154,7 @@ fn the_page_of_one_delivery_as_a_person_reads_it() {
 
 #[test]
 fn an_empty_relay_has_a_page_too() {
-    insta::assert_snapshot!(read(&html_of_index(&[], &[])));
+    insta::assert_snapshot!(read(&html_of_index(&[], &[], &[], "")));
 }
 
 #[test]
@@ -146,7 +163,10 @@ fn a_delivery_without_a_message_says_so() {
     record.delivery.message = None;
     record.attempt_log.clear();
     record.event_url = None;
-    let text = read(&html_of_delivery(&record));
-    assert!(text.contains("It has not been part of a message yet."), "{text}");
-    assert!(text.contains("There was none yet."), "{text}");
+    for (state, attempts) in [(Standing::Cancelled, "There was none."), (Standing::Queued, "There was none yet")] {
+        record.delivery.state = state;
+        let text = read(&html_of_delivery(&record));
+        assert!(text.contains("It has not been part of a message."), "{text}");
+        assert!(text.contains(attempts), "{text}");
+    }
 }

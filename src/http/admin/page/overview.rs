@@ -1,0 +1,138 @@
+//! What the template of lanes and apps is given: how they stand, what is wrong, and what follows from it.
+//!
+//! Whoever opens the page at night wants to see what is wrong, so what does not flow comes first. The hint beside a
+//! state is ours; the reason beside a block is what the code table or the gate says.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+use minijinja::{Value, context};
+
+use crate::http::admin::page::listing::Query;
+use crate::http::admin::page::moment::{grouped, moment};
+use crate::http::admin::page::rows;
+use crate::model::delivery::State;
+use crate::model::view::{AppState, AppView, BlockView, LaneView, Standing};
+use crate::operator::deliveries::Listed;
+
+/// What was found to show.
+pub(super) struct Overview {
+    /// Every lane.
+    pub(super) lanes: Vec<LaneView>,
+    /// Every app.
+    pub(super) apps: Vec<AppView>,
+    /// The deliveries asked for.
+    pub(super) listed: Listed,
+    /// Why webhooks are not taken, if they are not.
+    pub(super) not_ready: Option<String>,
+}
+
+/// The page of lanes, apps and deliveries.
+pub(super) fn page(seen: &Overview, query: &Query<'_>, now: Timestamp) -> Value {
+    let deliveries = seen.listed.deliveries.iter();
+    context! {
+        notice => query.notice(),
+        not_ready => seen.not_ready.as_deref(),
+        summary => summary(&seen.lanes),
+        lanes => lanes(&seen.lanes, now),
+        apps => apps(&seen.apps, now),
+        states => State::ALL.map(State::as_str),
+        filter => query.shown(&seen.listed),
+        deliveries => deliveries.map(|delivery| rows::row(delivery, now)).collect::<Vec<_>>(),
+    }
+}
+
+/// The lanes, those in trouble first, then by name.
+fn lanes(lanes: &[LaneView], now: Timestamp) -> Vec<Value> {
+    let mut sorted: Vec<_> = lanes.iter().collect();
+    let trouble = |view: &LaneView| (trouble(view.lane.state), view.paused_until.is_some());
+    sorted.sort_by_key(|view| (Reverse(trouble(view)), &view.lane.receiver));
+    sorted.into_iter().map(|view| lane(view, now)).collect()
+}
+
+/// The apps, those in trouble first, then by name.
+fn apps(apps: &[AppView], now: Timestamp) -> Vec<Value> {
+    let mut sorted: Vec<_> = apps.iter().collect();
+    sorted.sort_by_key(|view| (Reverse(trouble(view.app.state)), &view.app.app));
+    sorted.into_iter().map(|view| app(view, now)).collect()
+}
+
+/// One line over all of it.
+fn summary(lanes: &[LaneView]) -> String {
+    let waiting: u64 = lanes.iter().map(|view| view.queued).sum();
+    let flows = |view: &LaneView| view.lane.state == Standing::Flowing && view.paused_until.is_none();
+    let troubled = lanes.iter().filter(|view| !flows(view)).count();
+    let stand = match (lanes.len(), troubled) {
+        (0, _) => return String::new(),
+        (1, 0) => "the lane flows".to_owned(),
+        (all, 0) => format!("all {all} lanes flow"),
+        (all, some) => format!("{some} of {all} lanes {} not flow", if some == 1 { "does" } else { "do" }),
+    };
+    format!(
+        "{stand} · {}",
+        if waiting == 0 { "nothing waits".to_owned() } else { format!("{} queued", grouped(waiting)) }
+    )
+}
+
+fn lane(view: &LaneView, now: Timestamp) -> Value {
+    context! {
+        name => view.lane.receiver.as_str(),
+        display_name => view.lane.display_name.as_deref(),
+        state => view.lane.state.as_str(),
+        hint => hint(view.lane.state),
+        queued => grouped(view.queued),
+        oldest => view.oldest_at.map(|at| moment(at, now)),
+        rate => view.lane.messages_per_minute,
+        paused_until => view.paused_until.map(|at| moment(at, now)),
+        cooling_until => view.lane.cooling_until.map(|at| moment(at, now)),
+        blocked => view.lane.blocked.as_ref().map(|blocked| block(blocked, now)),
+    }
+}
+
+fn app(view: &AppView, now: Timestamp) -> Value {
+    let AppView { app: AppState { app, organisation, state, token_expires_at, calls_per_month, blocked }, .. } = view;
+    context! {
+        name => app.as_str(),
+        organisation => organisation.as_str(),
+        state => state.as_str(),
+        hint => hint(*state),
+        token_expires => token_expires_at.map(|at| moment(at, now)),
+        token_is_over => token_expires_at.is_some_and(|at| at <= now),
+        calls => view.calls_this_month,
+        calls_in_words => grouped(view.calls_this_month),
+        quota => calls_per_month,
+        // Where the operator is told, and the bar says so too.
+        nearly => calls_per_month.map(|quota| quota / 5 * 4),
+        quota_in_words => calls_per_month.map(grouped),
+        projected => grouped(view.projected_calls),
+        too_many => calls_per_month.is_some_and(|quota| view.projected_calls > quota),
+        blocked => blocked.as_ref().map(|blocked| block(blocked, now)),
+    }
+}
+
+fn block(block: &BlockView, now: Timestamp) -> Value {
+    context! {
+        code => block.code.as_str(),
+        reason => block.reason.as_str(),
+        since => block.since.map(|at| moment(at, now)),
+        next => block.next_probe_at.map(|at| moment(at, now)),
+    }
+}
+
+/// What follows from a state, where nothing else on the page says it.
+fn hint(state: Standing) -> Option<&'static str> {
+    match state {
+        Standing::Flowing | Standing::Blocked => None,
+        Standing::Cooling => Some("DingTalk said \"too fast\". It goes on by itself, slower."),
+        Standing::Down => Some("The app's calls fail one after another. One at a time is tried until one succeeds."),
+    }
+}
+
+fn trouble(state: Standing) -> u8 {
+    match state {
+        Standing::Flowing => 0,
+        Standing::Cooling => 1,
+        Standing::Down => 2,
+        Standing::Blocked => 3,
+    }
+}

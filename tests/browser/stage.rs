@@ -1,0 +1,146 @@
+//! What the browser is shown: a relay with a simulated DingTalk, in which something has gone well and something wrong.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dingtalk_relay::app::check::compile;
+use dingtalk_relay::app::relay::{Listeners, Relay};
+use dingtalk_relay::config;
+use dingtalk_relay::simulator::faults::{Answer, Api};
+use dingtalk_relay::simulator::{Options, Simulator};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The longest wait for something to happen in the relay.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the operator shows.
+const TOKEN: &str = "of-the-operator";
+
+/// A relay with a life behind it: `team` has one dead and one delivered delivery, `oncall` two of another kind, and
+/// `gone` is blocked with one waiting.
+pub struct Stage {
+    pub simulator: Simulator,
+    relay: Relay,
+    http: reqwest::Client,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// Plays what has happened until now.
+    pub async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let relay = relay(&simulator, folder.path()).await;
+        // reqwest wants a TLS provider even where there is no TLS.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let stage = Self { simulator, relay, http, _folder: folder };
+        stage.play().await;
+        stage
+    }
+
+    async fn play(&self) {
+        self.simulator.fault(Api::Send, 1, Answer::code(400, "contain.notAllowed.content"));
+        self.post("team", "🔥 支付服务错误率过高", "critical").await;
+        self.wait_for("team", "dead", 1).await;
+        self.simulator.fault(Api::Send, 1, Answer::code(400, "group.disbanded"));
+        self.post("gone", "磁盘快满了 <90%> & more", "warning").await;
+        self.wait_for_block("gone").await;
+        self.post("team", "😴 夜间备份已完成", "info").await;
+        self.wait_for("team", "delivered", 1).await;
+        let long = "一个没有空格的非常长的告警名称_with_a_very_long_tail_that_has_no_place_to_break_anywhere_at_all_0123456789";
+        self.post("oncall", long, "critical").await;
+        self.post("oncall", "👩‍👩‍👧‍👦 家庭群组 ZWJ 表情", "warning").await;
+        self.wait_for("oncall", "delivered", 2).await;
+    }
+
+    /// Posts one alert straight to a receiver.
+    pub async fn post(&self, receiver: &str, name: &str, severity: &str) {
+        let alert = json!({
+            "status": "firing", "fingerprint": name, "startsAt": "2026-11-21T12:00:00Z", "endsAt": "0001-01-01T00:00:00Z",
+            "labels": {"alertname": name, "severity": severity, "cluster": "prod-北京", "instance": "10.0.0.1:9100"},
+            "annotations": {"summary": format!("{name}：当前值 42% 😱 <b>not bold</b>"), "runbook_url": "https://runbooks.example.com/支付"},
+            "generatorURL": "http://prometheus.example.com:9090/graph?g0.expr=up",
+        });
+        let body = json!({
+            "version": "4", "groupKey": format!("{{}}:{{alertname={name:?}}}"), "truncatedAlerts": 0, "status": "firing",
+            "receiver": "relay", "externalURL": "http://alertmanager.example.com:9093",
+            "groupLabels": {"alertname": name}, "commonLabels": {"alertname": name}, "commonAnnotations": {}, "alerts": [alert],
+        });
+        let url = format!("http://{}/hooks/alertmanager/{receiver}", self.relay.hooks());
+        let answer = self.http.post(url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 202, "{}", answer.text().await.unwrap());
+    }
+
+    /// Where the page is.
+    pub fn address(&self) -> SocketAddr {
+        self.relay.admin()
+    }
+
+    /// The address of a page for a person who has typed the token.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://operator:{TOKEN}@{}{path}", self.address())
+    }
+
+    /// The id of the latest delivery of `team` in this state.
+    pub async fn delivery(&self, state: &str) -> String {
+        let list = self.look(&format!("/api/v1/deliveries?receiver=team&state={state}")).await;
+        list["deliveries"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a receiver has so many deliveries in this state.
+    pub async fn wait_for(&self, receiver: &str, state: &str, count: usize) {
+        let path = format!("/api/v1/deliveries?receiver={receiver}&state={state}");
+        self.wait(&path, |list| list["deliveries"].as_array().unwrap().len() == count).await;
+    }
+
+    async fn wait_for_block(&self, receiver: &str) {
+        let is_blocked = |lane: &Value| lane["receiver"] == receiver && lane["state"] == "blocked";
+        self.wait("/api/v1/lanes", |lanes| lanes["lanes"].as_array().unwrap().iter().any(is_blocked)).await;
+    }
+
+    async fn wait(&self, path: &str, done: impl Fn(&Value) -> bool) {
+        let looking = async {
+            while !done(&self.look(path).await) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{path} gets as expected"));
+    }
+
+    async fn look(&self, path: &str) -> Value {
+        let url = format!("http://{}{path}", self.address());
+        self.http.get(url).bearer_auth(TOKEN).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Ends the relay.
+    pub async fn clear(self) {
+        self.relay.stop().await;
+    }
+}
+
+async fn relay(simulator: &Simulator, folder: &std::path::Path) -> Relay {
+    let config = config::from_text(&format!(
+        "
+http: {{ listen: '127.0.0.1:0' }}
+admin: {{ listen: '127.0.0.1:0', token: {TOKEN} }}
+store: {{ url: 'sqlite:{}/relay.db' }}
+apps:
+  ops: {{ base_url: '{}', app_key: ding-test, app_secret: not-a-secret }}
+receivers:
+  oncall: {{ display_name: 值班群 🚨, app: ops, open_conversation_id: cid-oncall== }}
+  team: {{ display_name: 支付团队, app: ops, open_conversation_id: cid-team== }}
+  gone: {{ display_name: 已解散的群, app: ops, open_conversation_id: cid-gone== }}
+sources:
+  alertmanager: {{ kind: alertmanager, auth: {{ none: true }} }}
+route: {{ receiver: team }}
+",
+        folder.display(),
+        simulator.base_url()
+    ))
+    .unwrap();
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let compiled = compile(&config).unwrap_or_else(|problems| panic!("{problems:?}"));
+    Relay::start(config, compiled, listeners).await.unwrap()
+}
