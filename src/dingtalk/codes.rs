@@ -57,7 +57,7 @@ pub struct Explanation {
     pub code: &'static str,
     /// The HTTP status DingTalk sends it with; `None` for our own words.
     pub http_status: Option<u16>,
-    /// The calls it is documented for: `send`, `query`, `token`, several joined by `+`, or `any`.
+    /// The calls it is documented for: `send`, `query`, `recall`, `token`, several joined by `+`, or `any`.
     pub api: &'static str,
     /// What follows from it.
     pub class: Class,
@@ -155,7 +155,7 @@ mod tests {
             assert!(!english.contains('"') && !chinese.contains('"'), "{line}");
             assert!(english.is_ascii() && english.ends_with('.') && english.len() > 40, "no finished sentence: {line}");
             assert!(chinese.ends_with('。') && chinese.chars().count() > 12, "no finished sentence: {line}");
-            let apis = ["any", "token", "send", "query", "send+query"];
+            let apis = ["any", "token", "send", "query", "recall", "send+query"];
             assert!(apis.contains(&row.api), "{line}");
         }
     }

@@ -1,9 +1,9 @@
 //! The other side of the wire: the only module that knows DingTalk.
 //!
 //! A lane first has [`Client::authorise`] see to a token (that may wait), then takes its permit, claims, and calls
-//! [`Client::send`] (law 3); receipts call [`Client::query`] in the same way. One send is one attempt, whatever it
-//! takes: a rejected token is replaced and the call repeated once inside. Files: `wire` (bodies and answers), `transport` (one HTTP call), `token` (the access token),
-//! `codes` (what every code means, as data) and `verdict` (what follows from an answer, law 7).
+//! [`Client::send`] (law 3); [`Client::query`] and [`Client::recall`] are called in the same way. One send is one attempt,
+//! whatever it takes: a rejected token is replaced and the call repeated once inside. Files: `wire` (bodies and
+//! answers), `transport` (one HTTP call), `token` (the access token), `codes` (what every code means, as data) and `verdict` (what follows from an answer, law 7).
 //!
 //! This room keeps no rate, no state and no count; it knows neither deliveries nor the store. Nothing it returns
 //! or prints holds a secret (law 8).
@@ -24,7 +24,8 @@ use crate::config;
 use crate::dingtalk::token::{Token, Tokens};
 use crate::dingtalk::transport::Transport;
 use crate::dingtalk::verdict::Rejection;
-use crate::dingtalk::wire::{Api, Exchange, QueryRequest, SendRequest};
+use crate::dingtalk::wire::{Api, Exchange, QueryRequest, RecallRequest, SendRequest};
+use crate::model::call::Undone;
 use crate::model::message::{Answer, Composed, Readers, Target};
 use crate::model::name::Name;
 use crate::model::outcome::Verdict;
@@ -117,12 +118,29 @@ impl Client {
         self.call(Api::Query, &request, verdict::of_query, Instant::now(), now).await
     }
 
+    /// Takes messages back that went `to` a group, at most [`Undone::MOST`] of them, each named by its
+    /// `processQueryKey`. A rejected token is treated as in a send, and the whole call has the app's timeout too. To
+    /// repeat it harms nothing: what was taken back already fails with a reason.
+    ///
+    /// # Errors
+    /// The verdict, which never concerns a channel; its scopes are those of [`Client::query`]. No message was taken
+    /// back, unless the outcome is `unavailable`: then nobody knows.
+    pub async fn recall(&self, to: &Target, keys: &[String], now: Timestamp) -> Result<Undone, Verdict> {
+        let request = RecallRequest {
+            robot_code: &to.robot_code,
+            open_conversation_id: &to.open_conversation_id,
+            process_query_keys: keys,
+        };
+        let judge = |exchange: &Exchange| verdict::of_recall(exchange, keys);
+        self.call(Api::Recall, &request, judge, Instant::now(), now).await
+    }
+
     /// One call with the token in hand, repeated once with a fresh one if DingTalk rejects that.
     async fn call<T>(
         &self,
         api: Api,
         request: &impl Serialize,
-        judge: fn(&Exchange) -> Result<T, Rejection>,
+        judge: impl Fn(&Exchange) -> Result<T, Rejection>,
         started: Instant,
         now: Timestamp,
     ) -> Result<T, Verdict> {

@@ -1,8 +1,7 @@
 //! The one place where DingTalk's answers are judged (law 7): from what happened to a call to what follows.
 //!
-//! Success is a 2xx with a non-empty `processQueryKey` (a token call: with a token; a query: with a `sendStatus`),
-//! nothing else. Anything else
-//! becomes a [`Verdict`] by a row of the table in `codes`: by DingTalk's code where it is known, by its
+//! Success is a 2xx with a non-empty `processQueryKey` (a token call: with a token; a query: with a `sendStatus`; a
+//! recall: with a `successResult` or a `failedResult`), nothing else. Anything else becomes a [`Verdict`] by a row of the table in `codes`: by DingTalk's code where it is known, by its
 //! `Forbidden.AccessDenied.` suffix, by our word for what happened on the way, and at last by the HTTP status. Only
 //! codes decide, never DingTalk's messages: their language depends on the region.
 //!
@@ -11,16 +10,20 @@
 //! again and again. So it is tried by the schedule, other messages pass, and only what fails to the end is dead. An
 //! unknown 401, 403 or 404, and any unknown 4xx of a token call, concerns a setting and blocks the app: nothing dies.
 //!
-//! A query may not harm a send. What it draws concerns its message or the queries of its app, and never a channel;
-//! only what sends surely share is the app's: its credentials, the banned or unlisted address, the month. DingTalk
-//! counts calls a second for each API by itself, so a query that was too fast says nothing of sends.
+//! A query or a recall may not harm a send. What it draws concerns its message or the calls of its kind, and never a
+//! channel; only what sends surely share is the app's: its credentials, the banned or unlisted address, the month.
+//! DingTalk counts calls a second for each API by itself, so a query that was too fast says nothing of sends. Nothing
+//! dies of a recall and a human waits for its answer: every code that is known at all is believed there, and an unknown
+//! 4xx is `refused`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::config::secret::SecretError;
 use crate::dingtalk::Readers;
 use crate::dingtalk::codes::{self, Class, Explanation};
 use crate::dingtalk::wire::{Api, Body, Exchange, Reply, Step};
+use crate::model::call::Undone;
 use crate::model::language::Language;
 use crate::model::outcome::{Outcome, Scope, Verdict};
 
@@ -64,6 +67,34 @@ fn readers(body: &Body) -> Option<Readers> {
     let send_status = body.plain_text("sendStatus")?.to_owned();
     let next = body.text("nextToken").filter(|_| !body.says_no("hasMore")).map(str::to_owned);
     Some(Readers { send_status, user_ids: body.texts("readUserIds"), next })
+}
+
+/// Judges a recall of these messages: which were taken back and which not, or why the call came to nothing.
+pub(crate) fn of_recall(exchange: &Exchange, keys: &[String]) -> Result<Undone, Rejection> {
+    let body = success(exchange).filter(|body| body.holds("successResult") || body.holds("failedResult"));
+    body.map(|body| undone(body, keys)).ok_or_else(|| rejection(Api::Recall, exchange))
+}
+
+/// What was asked for decides what is read: a key that nobody asked for is nobody's, one that stands on both sides or
+/// on none was not taken back.
+fn undone(body: &Body, keys: &[String]) -> Undone {
+    let done = body.texts("successResult");
+    let reasons: HashMap<_, _> = body.members("failedResult").collect();
+    let mut undone = Undone::default();
+    for key in keys {
+        match reasons.get(key.as_str()) {
+            Some(reason) => drop(undone.failed.insert(key.clone(), one_line(reason))),
+            None if done.contains(key) => drop(undone.recalled.insert(key.clone())),
+            None => drop(undone.failed.insert(key.clone(), "DingTalk's answer says nothing of it".to_owned())),
+        }
+    }
+    undone
+}
+
+/// A text of DingTalk's, to be shown.
+fn one_line(text: &str) -> String {
+    let plain = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    plain.take(Undone::LONGEST_REASON).collect()
 }
 
 fn rejection(api: Api, exchange: &Exchange) -> Rejection {
@@ -170,7 +201,8 @@ fn answered(api: Api, reply: &Reply) -> Finding<'_> {
 /// The row of a code, or of its kin. A code documented for another call is believed too, unless it would let the
 /// message die: `openConversationId.notExisted`, say, is about a message when it comes from a query.
 fn known(api: Api, code: &str) -> Option<Explanation> {
-    let believed = |row: &Explanation| row.class != Class::Refused || row.is_documented_for(api.as_str());
+    let harmless = |row: &Explanation| row.class != Class::Refused || api == Api::Recall;
+    let believed = |row: &Explanation| harmless(row) || row.is_documented_for(api.as_str());
     let row = codes::explain(code).filter(|row| row.is_dingtalks() && believed(row));
     row.or_else(|| codes::explain(kin(code.strip_prefix("Forbidden.AccessDenied.")?)))
 }
@@ -200,6 +232,7 @@ fn word_for(api: Api, reply: &Reply) -> String {
             (_, Api::Token) => "no_token",
             (_, Api::Send) => "no_key",
             (_, Api::Query) => "no_status",
+            (_, Api::Recall) => "no_result",
         },
         (401 | 403, _) => return format!("http_{}", reply.http_status),
         (400..=499, _) if api == Api::Token => "http_401",
@@ -236,8 +269,9 @@ impl Finding<'_> {
     fn verdict(self, api: Api) -> Verdict {
         let outcome = match (self.row.class, api) {
             (Class::Throttled, _) => Outcome::Throttled,
+            (Class::Unavailable, Api::Recall) if self.is_unknown_complaint() => Outcome::Refused,
             (Class::Unavailable, _) => Outcome::Unavailable,
-            (Class::Refused, Api::Send | Api::Query) => Outcome::Refused,
+            (Class::Refused, Api::Send | Api::Query | Api::Recall) => Outcome::Refused,
             (Class::Refused, Api::Token) | (Class::Blocked | Class::Token, _) => Outcome::Blocked,
         };
         let label = codes::explain(&self.code).map_or("other", |row| row.code);
@@ -263,23 +297,29 @@ impl Finding<'_> {
         match (api, self.row.scope) {
             // A token call is the app's, whatever it trips over.
             (Api::Token, Scope::Message | Scope::Channel) => Scope::App,
-            (Api::Query, scope) => self.scope_of_query(scope),
-            (_, scope) => scope,
+            (Api::Recall, _) if self.is_unknown_complaint() => Scope::Message,
+            (Api::Query | Api::Recall, scope) => self.scope_beside_sends(scope),
+            (Api::Token | Api::Send, scope) => scope,
         }
     }
 
-    fn scope_of_query(&self, of_code: Scope) -> Scope {
+    fn scope_beside_sends(&self, of_code: Scope) -> Scope {
         match (self.row.class, of_code) {
             (_, Scope::Month) => Scope::Month,
             (_, Scope::App) if self.is_shared() => Scope::App,
             (Class::Throttled, _) | (_, Scope::App | Scope::Api) => Scope::Api,
-            // What is known of queries alone is about the message; a failure on the way is not.
-            (Class::Unavailable, _) if self.row.api != Api::Query.as_str() => Scope::Api,
+            // What is known of these calls alone is about the message; a failure on the way is not.
+            (Class::Unavailable, _) if !["query", "recall"].contains(&self.row.api) => Scope::Api,
             (_, Scope::Message | Scope::Channel) => Scope::Message,
         }
     }
 
-    /// Whether what a query drew stops sends too: the credentials, or the address the calls come from.
+    /// Whether DingTalk turned the call away and we do not know why.
+    fn is_unknown_complaint(&self) -> bool {
+        self.row.code == "http_4xx"
+    }
+
+    /// Whether what such a call drew stops sends too: the credentials, or the address the calls come from.
     fn is_shared(&self) -> bool {
         let address = ["Forbidden.AccessDenied.IpNotInWhiteList", "html", "punish"];
         self.row.class == Class::Token || address.contains(&self.row.code)
@@ -311,11 +351,11 @@ mod tests {
         let bodies = ["", "{}", "<p>", r#"{"errcode":404}"#, r#"{"status":1111}"#, r#"{"code":"brand.new"}"#];
         let bodies = bodies.map(|body| (body, true)).into_iter().chain([("{", false)]);
         for ((body, whole), http_status) in bodies.flat_map(|body| (100..1000).map(move |status| (body, status))) {
-            for api in [Api::Token, Api::Send, Api::Query] {
+            for api in [Api::Token, Api::Send, Api::Query, Api::Recall] {
                 let body = Body::read("application/json", body.as_bytes(), whole);
                 let exchange = Exchange::Answered(Reply { http_status, retry_after: None, body });
                 let verdict = find(api, &exchange).verdict(api);
-                assert_ne!(verdict.outcome, Outcome::Refused, "{verdict:?}");
+                assert!(verdict.outcome != Outcome::Refused || api == Api::Recall, "{verdict:?}");
                 let explained = codes::explain(&verdict.code).is_some();
                 assert!(explained || verdict.code == "brand.new" || http_status >= 600, "{verdict:?}");
             }

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::model::call::Call;
+
 /// The calls this program makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
@@ -26,6 +28,10 @@ pub(crate) enum Api {
     ///
     /// <https://help.dingtalk.io/open/development/chatbot-queries-the-read-status-of-a-message>
     Query,
+    /// Taking messages back.
+    ///
+    /// <https://open.dingtalk.com/document/orgapp/batch-withdrawal-of-internal-group-chat-messages>
+    Recall,
 }
 
 impl Api {
@@ -34,7 +40,8 @@ impl Api {
         match self {
             Self::Token => "token",
             Self::Send => "send",
-            Self::Query => "query",
+            Self::Query => Call::Query.as_str(),
+            Self::Recall => Call::Recall.as_str(),
         }
     }
 
@@ -44,6 +51,7 @@ impl Api {
             Self::Token => "/v1.0/oauth2/accessToken",
             Self::Send => "/v1.0/robot/groupMessages/send",
             Self::Query => "/v1.0/robot/groupMessages/query",
+            Self::Recall => "/v1.0/robot/groupMessages/recall",
         }
     }
 }
@@ -79,6 +87,15 @@ pub(crate) struct QueryRequest<'a> {
     pub(crate) max_results: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_token: Option<&'a str>,
+}
+
+/// The body of a recall: one robot's messages in one group.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RecallRequest<'a> {
+    pub(crate) robot_code: &'a str,
+    pub(crate) open_conversation_id: &'a str,
+    pub(crate) process_query_keys: &'a [String],
 }
 
 /// What happened to one call.
@@ -179,6 +196,17 @@ impl Body {
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         let list = self.field(name).and_then(Value::as_array).into_iter().flatten();
         list.filter_map(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Whether a field is there.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.field(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// The members of an object as texts; empty if there is none.
+    pub(crate) fn members(&self, name: &str) -> impl Iterator<Item = (&str, String)> {
+        let members = self.field(name).and_then(Value::as_object).into_iter().flatten();
+        members.map(|(key, value)| (key.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
     }
 
     /// The error code, if it is one that can be shown: letters, digits, `.`, `_`, `-`, at most 80 of them.

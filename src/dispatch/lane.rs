@@ -204,7 +204,12 @@ impl Lane {
         finish.app = finish.app.take().map(|_| self.gate.row());
         finish.channel = finish.channel.take().map(|_| self.channel.row());
         match self.store.finish(ownership, finish.clone(), *at).await {
-            Ok(()) => self.unfinished = None,
+            Ok(()) => {
+                if finish.process_query_key.is_some() && finish.ask_receipts_at.is_some() {
+                    self.gate.ring_for_receipts();
+                }
+                self.unfinished = None;
+            }
             Err(error @ StoreError::StaleEpoch) => {
                 // The new owner has put the deliveries back already, possibly duplicated.
                 self.unfinished = None;

@@ -3,13 +3,13 @@
 //! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
 //! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
 //! call it tells the gate what came of it: [`Gate::observe`] moves the two state machines and says what to store. Calls
-//! that are no sends have a way of their own, in [`query`]; [`renewal`] keeps the access token fresh. The gate makes no call itself, and it knows nothing of
-//! deliveries.
+//! that are no sends have a way of their own, in [`aside`]; [`renewal`] keeps the access token fresh. The gate makes no
+//! call that nobody asked it for, and it knows nothing of deliveries.
 
+pub mod aside;
 pub mod channel;
 pub mod limiter;
 mod line;
-pub mod query;
 pub mod renewal;
 pub mod view;
 
@@ -18,14 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::config;
 use crate::dingtalk::{Client, codes};
+use crate::gate::aside::Pauses;
 use crate::gate::channel::{Beginning, Channel};
 use crate::gate::limiter::Limiter;
 use crate::gate::line::Line;
-use crate::gate::query::Pause;
 use crate::model::health::{Backoff, Block, Cause, Go, Happening, Health, later};
 use crate::model::language::Language;
 use crate::model::message::{Answer, Composed, Target};
@@ -49,6 +49,7 @@ pub struct Gate {
     app: Name,
     organisation: Name,
     calls_per_month: Option<u64>,
+    receipt_calls_per_month: u64,
     client: Client,
     store: Arc<dyn Store>,
     /// Who this process is, as an owner.
@@ -57,6 +58,8 @@ pub struct Gate {
     inner: Mutex<Inner>,
     /// Changes whenever a state does, so that waiting lanes look again.
     changed: watch::Sender<()>,
+    /// Rung when a message was sent whose readers are to be asked for.
+    to_ask: Notify,
 }
 
 struct Inner {
@@ -71,7 +74,7 @@ struct Inner {
     used_up: Option<(Month, Timestamp)>,
     limiter: Limiter,
     ownership: Option<Ownership>,
-    queries: Pause,
+    pauses: Pauses,
 }
 
 /// The leave to make a call now. While it lives, no other lane probes the app.
@@ -147,18 +150,20 @@ impl Gate {
             used_up: None,
             limiter,
             ownership: None,
-            queries: Pause::default(),
+            pauses: Pauses::default(),
         };
         Ok(Self {
             app: app.clone(),
             organisation: settings.organisation.clone(),
             calls_per_month: config.organisations[&settings.organisation].calls_per_month,
+            receipt_calls_per_month: config.organisations[&settings.organisation].receipt_calls_per_month,
             client,
             store,
             owner: owner.to_owned(),
             channels,
             inner: Mutex::new(inner),
             changed: watch::Sender::new(()),
+            to_ask: Notify::new(),
         })
     }
 

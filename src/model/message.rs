@@ -58,7 +58,7 @@ pub struct Message {
     pub deliveries: u64,
     /// DingTalk's receipt of admission.
     pub process_query_key: Option<String>,
-    /// What DingTalk last said of it when asked: `SUCCESS`, `RECALLED`, `PROCESSING`.
+    /// What DingTalk last said of it when asked: `SUCCESS`, `PROCESSING`; `RECALLED` also once a human has taken it back.
     pub send_status: Option<String>,
     /// How many have read it, as far as asked.
     pub readers: Option<u64>,
@@ -120,6 +120,9 @@ pub struct Readers {
     pub next: Option<String>,
 }
 
+/// DingTalk's word for a message that was taken back. It is final.
+pub const RECALLED: &str = "RECALLED";
+
 impl Readers {
     /// Whether DingTalk is not done with the message: it does not know all of its readers.
     pub fn is_processing(&self) -> bool {
@@ -128,6 +131,6 @@ impl Readers {
 
     /// Whether the message was taken back: nobody will read it any more.
     pub fn is_recalled(&self) -> bool {
-        self.send_status == "RECALLED"
+        self.send_status == RECALLED
     }
 }

@@ -3,6 +3,7 @@
 //! Each file holds one word of the contract and the rules that belong to it alone. Everything else in the
 //! program may import this module; it imports nothing of ours.
 
+pub mod call;
 pub mod content;
 pub mod delivery;
 pub mod event;
@@ -12,4 +13,5 @@ pub mod message;
 pub mod month;
 pub mod name;
 pub mod outcome;
+pub mod record;
 pub mod view;

@@ -129,11 +129,25 @@ impl ChannelKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The robot and the group of an app robot's channel. A receiver may be configured no more, or differently: its
+    /// old messages are still to be reached. Neither an app's name nor a robot's code holds a slash; a group's id may.
+    pub fn robot_and_group(&self) -> Option<(&str, &str)> {
+        let (_app, rest) = self.0.strip_prefix("app_robot/")?.split_once('/')?;
+        rest.split_once('/')
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_channel_tells_its_robot_and_its_group_whatever_signs_the_group_holds() {
+        let key = ChannelKey::app_robot(&"ops".parse().unwrap(), "ding-1", "cidA+/b/c==");
+        assert_eq!(key.robot_and_group(), Some(("ding-1", "cidA+/b/c==")));
+        assert_eq!(ChannelKey::stored("of another kind".into()).robot_and_group(), None);
+    }
 
     #[test]
     fn a_name_is_safe_in_a_path_a_label_and_an_environment_key() {

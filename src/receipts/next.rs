@@ -3,7 +3,8 @@
 //! The times of `ask_after` are counted from the send, so an asking that came late skips those that have gone by, and
 //! nothing has to be remembered between two askings but the next one. Where an answer is to be had soon (DingTalk has
 //! no data yet, is still at work, or did not answer) it is asked again when the message is twice as old: some ten
-//! times in the day after which DingTalk has forgotten.
+//! times in the day after which DingTalk has forgotten. "No data yet" and "no data any more" are one code of DingTalk's:
+//! once there was an answer it cannot be "yet", so then it is asked in turn only.
 
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Asked<'a> {
     pub sent_at: Timestamp,
     /// How long after that it is asked about, ascending.
     pub ask_after: &'a [Duration],
+    /// Whether DingTalk has answered before.
+    pub answered: bool,
     /// Now.
     pub now: Timestamp,
 }
@@ -48,6 +51,7 @@ impl Asked<'_> {
         match (verdict.outcome, verdict.scope) {
             (Outcome::Refused, _) if first_page => None,
             (Outcome::Blocked, Scope::Message) => self.in_turn(),
+            (Outcome::Unavailable, Scope::Message) if self.answered && first_page => self.in_turn(),
             _ => self.soon(),
         }
     }
@@ -74,7 +78,7 @@ mod tests {
     }
 
     fn asked(now: i64) -> Asked<'static> {
-        Asked { sent_at: at(0), ask_after: &ASK_AFTER, now: at(now) }
+        Asked { sent_at: at(0), ask_after: &ASK_AFTER, answered: false, now: at(now) }
     }
 
     fn readers(send_status: &str) -> Readers {
@@ -116,6 +120,13 @@ mod tests {
         let no_data = verdict(Outcome::Unavailable, Scope::Message);
         assert_eq!(times(|asked| asked.after_failure(&no_data, true)), soon);
         assert_eq!(asked(0).after_failure(&no_data, true), Some(at(30)), "never at once");
+    }
+
+    #[test]
+    fn no_data_after_an_answer_is_no_data_any_more_and_costs_no_further_call_than_was_planned() {
+        let no_data = verdict(Outcome::Unavailable, Scope::Message);
+        let answered = |asked: Asked<'_>| Asked { answered: true, ..asked }.after_failure(&no_data, true);
+        assert_eq!(times(answered), [60, 600, 3600]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! The loop of an app's receipts: it reads the clock and sleeps.
-//!
-//! Nobody rings it when a message was sent: the first asking lies ahead by at least as long as it sleeps, unless
-//! `ask_after` begins below that, and a receipt may be half a minute late.
+//! The loop of an app's receipts: it reads the clock, sleeps, and is rung when a message was sent that is to be asked
+//! about, so that no asking is late however soon it is due.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,12 +10,13 @@ use tokio::sync::watch;
 use crate::receipts::{Receipts, Step};
 use crate::store::StoreError;
 
-/// The longest sleep: how late a message that was sent meanwhile is noticed at most.
+/// The longest sleep: if the machine's clock is set, receipts notice within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Repeats the step until `stop` becomes true. A query in flight is finished first.
 pub async fn run(mut receipts: Receipts, mut stop: watch::Receiver<bool>) {
-    let mut changes = receipts.gate().changes();
+    let gate = Arc::clone(receipts.gate());
+    let mut changes = gate.changes();
     let mut trouble = false;
     loop {
         if *stop.borrow() {
@@ -35,8 +35,7 @@ pub async fn run(mut receipts: Receipts, mut stop: watch::Receiver<bool>) {
             }
             Err(error) => {
                 if error != StoreError::StaleEpoch && !std::mem::replace(&mut trouble, true) {
-                    let app = receipts.gate().app();
-                    tracing::error!(%app, %error, "receipts cannot use the store; they go on trying");
+                    tracing::error!(app = %gate.app(), %error, "receipts cannot use the store; they go on trying");
                 }
                 LONGEST_SLEEP
             }
@@ -45,6 +44,8 @@ pub async fn run(mut receipts: Receipts, mut stop: watch::Receiver<bool>) {
             biased;
             _told_or_alone = stop.wait_for(|stop| *stop) => return,
             _ = changes.changed() => {}
+            // A ring during the step is kept.
+            () = gate.rung_for_receipts() => {}
             () = tokio::time::sleep(sleep) => {}
         }
     }

@@ -24,8 +24,9 @@ use crate::model::message::Composed;
 use crate::model::month::Month;
 use crate::model::name::{AttemptId, ChannelKey, DeliveryId, EventId, MessageId, Name};
 use crate::model::outcome::Outcome;
+use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
-use crate::store::receipts::{Learned, Purse, Question};
+use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -295,12 +296,15 @@ pub trait Store: Send + Sync + 'static {
     /// The message of an app whose readers are to be asked for next, maybe in the future. `None`: none is.
     async fn receipts_due(&self, app: &Name) -> Result<Option<Question>, StoreError>;
 
-    /// Takes one unit of the month for a query that is about to be made. False if the month, or the share of it that
-    /// receipts have, is used up.
-    async fn take_query(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError>;
+    /// Takes one unit of the month for a query or a recall that is about to be made. False if the month, or the share of
+    /// it that such calls have, is used up.
+    async fn take_call(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError>;
 
     /// Writes what was learned of a message at `now`.
     async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes which messages were taken back. Their deliveries stay delivered: they were.
+    async fn save_recall(&self, ownership: &Ownership, taken_back: TakenBack) -> Result<(), StoreError>;
 
     /// The stored states of all apps.
     async fn apps(&self) -> Result<Vec<AppRow>, StoreError>;
@@ -322,6 +326,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One delivery with its event, message and attempts.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+
+    /// One message with its deliveries and attempts.
+    async fn message(&self, id: &MessageId) -> Result<Option<MessageRecord>, StoreError>;
+
+    /// Who has read a message, as far as asked, those we learned of first before the others.
+    async fn readers(&self, id: &MessageId) -> Result<Vec<Reader>, StoreError>;
 
     /// Does something to a delivery beside the journey, if its state allows it at that moment, and wakes the lanes. A
     /// human's redrive is [`StoreError::QueueFull`] where there is no place.

@@ -23,7 +23,7 @@ pub const DELIVERY_SECONDS: &str = "dingtalk_relay_delivery_seconds";
 pub const LANE_BLOCKED: &str = "dingtalk_relay_lane_blocked";
 /// How long a lane still cools down. Label: `receiver`.
 pub const LANE_COOLDOWN_SECONDS: &str = "dingtalk_relay_lane_cooldown_seconds";
-/// Calls made to DingTalk. Labels: `app`, `api` (`token`, `send`, `query`).
+/// Calls made to DingTalk. Labels: `app`, `api` (`token`, `send`, `query`, `recall`).
 pub const API_CALLS: &str = "dingtalk_relay_api_calls_total";
 /// Calls that are left this month, where there is a quota. Label: `app`.
 pub const API_QUOTA_REMAINING: &str = "dingtalk_relay_api_quota_remaining";

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod query;
+mod recall;
 mod server;
 mod token;
 
@@ -17,10 +18,8 @@ use dingtalk_relay::config::secret::Secret;
 use dingtalk_relay::dingtalk::Client;
 use dingtalk_relay::dingtalk::codes::codes;
 use dingtalk_relay::model::language::Language;
-use dingtalk_relay::model::message::Target;
-use dingtalk_relay::model::message::{Composed, MsgKey};
-use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::model::outcome::Verdict;
+use dingtalk_relay::model::message::{Composed, MsgKey, Target};
+use dingtalk_relay::model::outcome::{Outcome, Verdict};
 use dingtalk_relay::telemetry::metrics::handle;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;

@@ -115,6 +115,17 @@ async fn what_dingtalk_does_not_know_yet_is_asked_again_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn what_dingtalk_forgets_early_costs_no_further_call_than_was_planned() {
+    let moments = Moments { expired_after: Duration::from_secs(300), ..Moments::default() };
+    let mut bench = Bench::with(ASKING, BEGIN, |clock| Options { moments, ..simulated(clock) }).await;
+    let key = sent(&mut bench).await;
+    bench.simulator.read(&key, "li");
+    bench.work(minutes(60 * 24)).await;
+    assert_eq!(asked(&bench), [1, 10, 60]);
+    assert_eq!(shown(&bench).await, (Some("SUCCESS".into()), Some(1)), "what is known stays");
+}
+
+#[tokio::test]
 async fn the_share_of_the_month_that_receipts_have_is_never_passed() {
     let capped = format!("{ASKING}organisations: {{ default: {{ receipt_calls_per_month: 4 }} }}\n");
     let mut bench = Bench::with(&capped, BEGIN, simulated).await;
@@ -132,6 +143,27 @@ async fn the_share_of_the_month_that_receipts_have_is_never_passed() {
     bench.simulator.read(&key, "li");
     bench.work("2026-11-30T16:05:00Z".parse().unwrap()).await;
     assert_eq!(bench.simulator.count(Api::Query), 5, "the month has turned");
+}
+
+#[tokio::test]
+async fn two_apps_of_one_organisation_share_the_share_also_across_a_restart() {
+    let two = "
+apps: { second: { base_url: SIMULATOR, app_key: ding-second, app_secret: not-a-secret, timeout: 2s } }
+receivers:
+  oncall: { receipts: { enabled: true } }
+  far: { app: second, open_conversation_id: cid-far==, receipts: { enabled: true } }
+organisations: { default: { receipt_calls_per_month: 5 } }
+";
+    let mut bench = Bench::with(two, BEGIN, simulated).await;
+    bench.accept("oncall", &fixture_of_group("one-firing.json", 0)).await;
+    bench.accept("far", &fixture_of_group("one-firing.json", 1)).await;
+    bench.work(minutes(11)).await;
+    assert_eq!(bench.simulator.count(Api::Query), 4, "each app has asked twice");
+
+    let mut bench = bench.restart().await;
+    bench.work(minutes(60 * 20)).await;
+    assert_eq!(bench.simulator.count(Api::Query), 5, "one call was left for both");
+    assert_eq!(calls(&bench).await, 2 + 5);
 }
 
 #[tokio::test]
@@ -242,16 +274,15 @@ async fn a_running_relay_asks_by_itself_and_shows_it_in_the_api() {
     let simulator = Simulator::start(Options { moments, ..Options::default() }).await.unwrap();
     let more = ASKING.replace("enabled: true", "enabled: true, ask_after: [1s]");
     let often = configured(&simulator.base_url(), folder.path(), &more);
-    let (http, relay) = (client(), start_with(often.clone()).await);
+    let (http, relay) = (client(), start_with(often).await);
     let url = format!("http://{}/hooks/alertmanager/oncall", relay.hooks());
     answer(http.post(url).bearer_auth(TOKEN).body(fixture("one-firing.json"))).await;
     let messages = simulator.arrived(1).await;
     simulator.read(&messages[0].process_query_key, "li");
 
-    // A relay that starts looks at once; one that runs already would look within half a minute.
-    relay.stop().await;
-    let relay = start_with(often).await;
-    simulator.called(Api::Query, 1).await;
+    // The loop sleeps for half a minute when there is nothing to ask: the send rings it.
+    let asked = tokio::time::timeout(Duration::from_secs(10), simulator.called(Api::Query, 1)).await;
+    asked.expect("the asking is not late");
 
     let url = format!("http://{}/api/v1/deliveries", relay.admin());
     let message = loop {

@@ -10,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dingtalk_relay::model::delivery::DeliveryRecord;
 use dingtalk_relay::model::month::Month;
-use dingtalk_relay::model::name::{ChannelKey, DeliveryId, Name};
+use dingtalk_relay::model::name::{ChannelKey, DeliveryId, MessageId, Name};
+use dingtalk_relay::model::record::{MessageRecord, Reader};
 use dingtalk_relay::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
-use dingtalk_relay::store::receipts::{Learned, Purse, Question};
+use dingtalk_relay::store::receipts::{Learned, Purse, Question, TakenBack};
 use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
 };
@@ -113,8 +114,12 @@ impl Store for Troubled {
         self.works().await?.receipts_due(app).await
     }
 
-    async fn take_query(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
-        self.works().await?.take_query(ownership, purse).await
+    async fn take_call(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
+        self.works().await?.take_call(ownership, purse).await
+    }
+
+    async fn save_recall(&self, ownership: &Ownership, taken_back: TakenBack) -> Result<(), StoreError> {
+        self.works().await?.save_recall(ownership, taken_back).await
     }
 
     async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError> {
@@ -167,6 +172,14 @@ impl Store for Troubled {
 
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
         self.works().await?.delivery(id).await
+    }
+
+    async fn message(&self, id: &MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        self.works().await?.message(id).await
+    }
+
+    async fn readers(&self, id: &MessageId) -> Result<Vec<Reader>, StoreError> {
+        self.works().await?.readers(id).await
     }
 
     async fn act(&self, id: &DeliveryId, action: Action, now: Timestamp) -> Result<Acted, StoreError> {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::model::delivery::State;
 use crate::model::name::{DeliveryId, Name};
 use crate::store::action::{Acted, Action, Entered};
-use crate::store::receipts::{Learned, Purse};
+use crate::store::receipts::{Learned, Purse, TakenBack};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
 use crate::store::sqlite::{accept, actions, claim, finish, forget, own, pauses, receipts};
@@ -27,10 +27,12 @@ pub(super) enum Command {
     Finish { ownership: Ownership, end: Box<Finish>, now: Timestamp, asked: Asked<()> },
     /// Write an app's state.
     SaveApp { ownership: Ownership, row: AppRow, asked: Asked<()> },
-    /// Take a unit of the month for a query.
-    TakeQuery { ownership: Ownership, purse: Purse, asked: Asked<bool> },
+    /// Take a unit of the month for a call that sends nothing.
+    TakeCall { ownership: Ownership, purse: Purse, asked: Asked<bool> },
     /// Write who has read a message.
     SaveReceipts { ownership: Ownership, learned: Learned, now: Timestamp, asked: Asked<()> },
+    /// Write which messages were taken back.
+    SaveRecall { ownership: Ownership, taken_back: TakenBack, asked: Asked<()> },
     /// Do something to a delivery beside the journey.
     Act { id: DeliveryId, action: Action, now: Timestamp, asked: Asked<Acted> },
     /// Do it to some deliveries that are in this state.
@@ -87,9 +89,12 @@ impl Command {
             Self::Claim { ownership, want, now, asked } => asked.keep(claim::claim(work, ownership, want, *now)),
             Self::Finish { ownership, end, now, asked } => asked.keep(finish::finish(work, ownership, end, *now)),
             Self::SaveApp { ownership, row, asked } => asked.keep(finish::save_app(work, ownership, row)),
-            Self::TakeQuery { ownership, purse, asked } => asked.keep(receipts::take_query(work, ownership, purse)),
+            Self::TakeCall { ownership, purse, asked } => asked.keep(receipts::take_call(work, ownership, purse)),
             Self::SaveReceipts { ownership, learned, now, asked } => {
                 asked.keep(receipts::save(work, ownership, learned, *now))
+            }
+            Self::SaveRecall { ownership, taken_back, asked } => {
+                asked.keep(receipts::save_recall(work, ownership, taken_back))
             }
             Self::Act { id, action, now, asked } => asked.keep(actions::act(work, &id.0, action, *now)),
             Self::ActOnSome { rows, state, action, now, asked } => {
@@ -110,9 +115,10 @@ impl Command {
             Self::Finish { asked, .. }
             | Self::SaveApp { asked, .. }
             | Self::SaveReceipts { asked, .. }
+            | Self::SaveRecall { asked, .. }
             | Self::Pause { asked, .. }
             | Self::FindRoom { asked } => asked.answer(committed),
-            Self::TakeQuery { asked, .. } => asked.answer(committed),
+            Self::TakeCall { asked, .. } => asked.answer(committed),
             Self::Act { asked, .. } => asked.answer(committed),
             Self::ActOnSome { asked, .. } => asked.answer(committed),
             Self::Forget { asked, .. } => asked.answer(committed),

@@ -127,15 +127,18 @@ fn with_message(conn: &Connection, seq: i64, delivery: Delivery) -> rusqlite::Re
 }
 
 fn latest_message(conn: &Connection, delivery: i64) -> rusqlite::Result<Option<Message>> {
-    let sql = "
-        select id, msg_key, msg_param, (select count(*) from message_deliveries where message = m.seq),
-            process_query_key, send_status,
-            iif(receipts_asked_at is null, null, (select count(*) from receipts where message = m.seq))
-        from messages m where seq = (select max(message) from message_deliveries where delivery = ?1)";
-    conn.prepare_cached(sql)?.query_row([delivery], message_of).optional()
+    let sql = format!("{MESSAGE} where m.seq = (select max(message) from message_deliveries where delivery = ?1)");
+    conn.prepare_cached(&sql)?.query_row([delivery], message_of).optional()
 }
 
-fn message_of(row: &Row<'_>) -> rusqlite::Result<Message> {
+/// What [`message_of`] reads, to be narrowed.
+pub(super) const MESSAGE: &str = "
+    select m.id, m.msg_key, m.msg_param, (select count(*) from message_deliveries where message = m.seq),
+        m.process_query_key, m.send_status,
+        iif(m.receipts_asked_at is null, null, (select count(*) from receipts where message = m.seq))
+    from messages m";
+
+pub(super) fn message_of(row: &Row<'_>) -> rusqlite::Result<Message> {
     let msg_param: Option<String> = row.get(2)?;
     Ok(Message {
         id: MessageId(row.get(0)?),
@@ -150,14 +153,18 @@ fn message_of(row: &Row<'_>) -> rusqlite::Result<Message> {
 }
 
 fn attempts_of(conn: &Connection, delivery: i64) -> rusqlite::Result<Vec<Attempt>> {
-    let sql = "
-        select a.started_at, a.outcome, a.code, a.http_status, a.msg_key, a.duration_ms, a.may_have_arrived, a.hint
-        from message_deliveries m join attempts a on a.message = m.message
-        where m.delivery = ?1 order by a.seq";
-    conn.prepare_cached(sql)?.query_map([delivery], attempt_of)?.collect()
+    let sql = format!(
+        "{ATTEMPT} from message_deliveries m join attempts a on a.message = m.message
+         where m.delivery = ?1 order by a.seq"
+    );
+    conn.prepare_cached(&sql)?.query_map([delivery], attempt_of)?.collect()
 }
 
-fn attempt_of(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+/// What [`attempt_of`] reads, of an attempt `a`.
+pub(super) const ATTEMPT: &str =
+    "select a.started_at, a.outcome, a.code, a.http_status, a.msg_key, a.duration_ms, a.may_have_arrived, a.hint";
+
+pub(super) fn attempt_of(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let is_over = row.get::<_, Option<String>>(1)?.is_some();
     Ok(Attempt {
         at: time(row, 0)?,

@@ -18,6 +18,7 @@ mod finish;
 mod forget;
 mod handing;
 mod list;
+mod messages;
 mod moves;
 mod own;
 mod pauses;
@@ -44,9 +45,10 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::model::delivery::DeliveryRecord;
 use crate::model::month::Month;
-use crate::model::name::{ChannelKey, DeliveryId, Name};
+use crate::model::name::{ChannelKey, DeliveryId, MessageId, Name};
+use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place as Reached, Selection, Stretch};
-use crate::store::receipts::{Learned, Purse, Question};
+use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 use crate::store::sqlite::command::{Asked, Command};
 use crate::store::sqlite::place::{Place, Room};
 use crate::store::sqlite::readers::{Readers, closed};
@@ -279,14 +281,19 @@ impl Store for Sqlite {
         self.readers.read(move |conn| receipts::due(conn, app.as_str())).await
     }
 
-    async fn take_query(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
+    async fn take_call(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
         let ownership = ownership.clone();
-        self.write(|asked| Command::TakeQuery { ownership, purse, asked }).await
+        self.write(|asked| Command::TakeCall { ownership, purse, asked }).await
     }
 
     async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError> {
         let ownership = ownership.clone();
         self.write(|asked| Command::SaveReceipts { ownership, learned, now, asked }).await
+    }
+
+    async fn save_recall(&self, ownership: &Ownership, taken_back: TakenBack) -> Result<(), StoreError> {
+        let ownership = ownership.clone();
+        self.write(|asked| Command::SaveRecall { ownership, taken_back, asked }).await
     }
 
     async fn apps(&self) -> Result<Vec<AppRow>, StoreError> {
@@ -318,6 +325,16 @@ impl Store for Sqlite {
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
         let id = id.clone();
         self.readers.read(move |conn| list::delivery(conn, &id.0)).await
+    }
+
+    async fn message(&self, id: &MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |conn| messages::message(conn, &id.0)).await
+    }
+
+    async fn readers(&self, id: &MessageId) -> Result<Vec<Reader>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |conn| messages::readers(conn, &id.0)).await
     }
 
     async fn act(&self, id: &DeliveryId, action: Action, now: Timestamp) -> Result<Acted, StoreError> {

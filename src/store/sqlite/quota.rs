@@ -9,9 +9,8 @@ use crate::store::Want;
 use crate::store::receipts::Purse;
 use crate::store::sqlite::columns::count;
 
-/// The calls that are counted, each by itself; a month holds them all.
+/// How sends are counted; other calls by their own word. A month holds them all.
 const SEND: &str = "send";
-const QUERY: &str = "query";
 
 /// Takes one unit for a send, unless the month is used up.
 pub(super) fn take(conn: &Connection, want: &Want) -> rusqlite::Result<bool> {
@@ -23,13 +22,16 @@ pub(super) fn take(conn: &Connection, want: &Want) -> rusqlite::Result<bool> {
     Ok(left)
 }
 
-/// Takes one unit for a query, unless the month, or the share of it that receipts have, is used up.
-pub(super) fn take_query(conn: &Connection, purse: &Purse) -> rusqlite::Result<bool> {
-    let (organisation, month) = (purse.organisation.as_str(), purse.month.to_string());
-    let left = queries(conn, organisation, &month)? < purse.receipt_calls_per_month
-        && is_left(conn, organisation, &month, purse.calls_per_month)?;
+/// Takes one unit for a call that sends nothing, unless the month, or the share of it that such calls have, is used up.
+pub(super) fn take_call(conn: &Connection, purse: &Purse) -> rusqlite::Result<bool> {
+    let (organisation, month, api) = (purse.organisation.as_str(), purse.month.to_string(), purse.call.as_str());
+    let in_share = match purse.share {
+        Some(share) => calls_of(conn, organisation, &month, api)? < share,
+        None => true,
+    };
+    let left = in_share && is_left(conn, organisation, &month, purse.calls_per_month)?;
     if left {
-        count_one(conn, organisation, &month, QUERY)?;
+        count_one(conn, organisation, &month, api)?;
     }
     Ok(left)
 }
@@ -55,15 +57,17 @@ pub(super) fn give_back(conn: &Connection, attempt: i64) -> rusqlite::Result<()>
     conn.prepare_cached(sql)?.execute((attempt, SEND)).map(drop)
 }
 
-/// Gives the unit of a query back.
-pub(super) fn give_back_query(conn: &Connection, purse: &Purse) -> rusqlite::Result<()> {
+/// Gives the unit of a call that sends nothing back.
+pub(super) fn give_back_call(conn: &Connection, purse: &Purse) -> rusqlite::Result<()> {
     let sql = "update quota set calls = max(calls - 1, 0) where organisation = ?1 and month = ?2 and api = ?3";
-    conn.prepare_cached(sql)?.execute((purse.organisation.as_str(), purse.month.to_string(), QUERY)).map(drop)
+    conn.prepare_cached(sql)?
+        .execute((purse.organisation.as_str(), purse.month.to_string(), purse.call.as_str()))
+        .map(drop)
 }
 
-fn queries(conn: &Connection, organisation: &str, month: &str) -> rusqlite::Result<u64> {
+fn calls_of(conn: &Connection, organisation: &str, month: &str, api: &str) -> rusqlite::Result<u64> {
     let sql = "select coalesce(sum(calls), 0) from quota where organisation = ?1 and month = ?2 and api = ?3";
-    conn.prepare_cached(sql)?.query_row((organisation, month, QUERY), |row| count(row, 0))
+    conn.prepare_cached(sql)?.query_row((organisation, month, api), |row| count(row, 0))
 }
 
 /// The calls of a month, whatever they were for.

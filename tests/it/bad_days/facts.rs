@@ -49,6 +49,7 @@ fn what_happens_without_a_code_of_dingtalks_has_a_word_that_is_explained() {
         "connection_lost",
         "no_key",
         "no_status",
+        "no_result",
         "no_token",
         "unreadable",
         "too_large",

@@ -26,6 +26,7 @@ mod finishing;
 mod forgetting;
 mod invariants;
 mod owning;
+mod recalling;
 mod receipts;
 mod seeing;
 mod sqlite;
