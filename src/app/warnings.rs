@@ -42,6 +42,7 @@ pub fn warnings(draft: &Draft, surroundings: Surroundings) -> Vec<Problem> {
     }
     for (name, receiver) in &draft.receivers {
         busy_receiver(name, receiver, draft, &mut all);
+        falls_together(name, receiver, draft, &mut all);
     }
     forgotten_early(draft, &mut all);
     matchers(draft, &mut all);
@@ -108,6 +109,29 @@ fn busy_receiver(name: &Name, receiver: &Receiver, draft: &Draft, all: &mut Vec<
         );
         all.push(Problem::at(path, message));
     }
+}
+
+/// A fallback that would fall with what it guards: the closest thing they share is told, the rest follows from it.
+fn falls_together(name: &Name, receiver: &Receiver, draft: &Draft, all: &mut Vec<Problem>) {
+    let Some(guard) = &receiver.fallback else { return };
+    let Some(other) = draft.receivers.get(guard) else { return };
+    let organisation = |receiver: &Receiver| draft.apps.get(&receiver.app).map(|app| app.organisation.clone());
+    let message = if channel(other) == channel(receiver) {
+        format!("`{guard}` is the same robot in the same group: whatever blocks this one blocks its fallback")
+    } else if other.app == receiver.app {
+        format!(
+            "`{guard}` is reached through the same app `{}`: it helps if the robot is gone from the group, and not if \
+             the app's credentials, a permission or the address is wrong, or the month's calls are used up",
+            other.app
+        )
+    } else if let Some(shared) = organisation(other).filter(|_| organisation(other) == organisation(receiver)) {
+        format!(
+            "`{guard}` belongs to the same organisation `{shared}`: once its calls of the month are used up, both wait"
+        )
+    } else {
+        return;
+    };
+    all.push(Problem::at(format!("receivers.{name}.fallback"), message));
 }
 
 /// The receiver with the lowest limit of those that share this one's channel.

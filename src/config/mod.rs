@@ -11,6 +11,7 @@
 
 mod apps;
 pub mod draft;
+mod fallback;
 mod files;
 pub mod problem;
 mod receivers;
@@ -226,6 +227,10 @@ pub struct Receiver {
     pub cooldown: Backoff,
     /// What becomes of a delivery when nobody knows whether it arrived.
     pub on_unknown_outcome: OnUnknownOutcome,
+    /// Who takes over when this one has been blocked for `fallback_after`, or a delivery died. Never itself.
+    pub fallback: Option<Name>,
+    /// How long it may be blocked until its fallback takes over.
+    pub fallback_after: Duration,
     /// Whether and when DingTalk is asked who has read a message.
     pub receipts: Receipts,
 }

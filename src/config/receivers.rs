@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::config::fallback;
 use crate::config::problem::inside;
 use crate::config::reference::References;
 use crate::config::scalar::{Scalar, flag, one_of, positive_u32, text, time_zone, wait};
@@ -32,15 +33,20 @@ pub(crate) fn receivers(
         }
         receiver(section, apps, references)
     });
-    root.named(
+    fallback::check(references, reading);
+    let mut receivers = root.named(
         "receivers",
         |name| extended(name, references, reading).into_iter().chain(references.defaults("receiver")).collect(),
         |section| receiver(section, apps, references),
-    )
+    );
+    for (name, receiver) in &mut receivers {
+        receiver.fallback.take_if(|fallback| fallback == name);
+    }
+    receivers
 }
 
 /// The layers a receiver extends, the nearest first.
-fn extended<'a>(name: &str, references: &References<'a>, reading: &Reading) -> Vec<Layer<'a>> {
+pub(crate) fn extended<'a>(name: &str, references: &References<'a>, reading: &Reading) -> Vec<Layer<'a>> {
     let mut chain: Vec<&str> = vec![name];
     let mut layers: Vec<Layer<'a>> = Vec::new();
     let mut map = references.receivers.map(name);
@@ -84,6 +90,8 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
     });
     let outcomes = [("resend", OnUnknownOutcome::Resend), ("hold", OnUnknownOutcome::Hold)];
     let on_unknown_outcome = section.required("on_unknown_outcome", one_of(&outcomes));
+    let fallback = section.optional("fallback", |name| references.receivers.named(name));
+    let fallback_after = section.required("fallback_after", wait);
     let receipts = section.section("receipts", receipts);
     let app = app?;
     Some(Receiver {
@@ -97,6 +105,8 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
         messages_per_minute: limits.0?,
         cooldown: limits.1?,
         on_unknown_outcome: on_unknown_outcome?,
+        fallback,
+        fallback_after: fallback_after?,
         receipts: receipts?,
     })
 }

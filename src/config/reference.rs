@@ -69,9 +69,14 @@ impl<'a> Names<'a> {
         inner(self.things?, name)
     }
 
+    /// Every name there is.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a str> + Clone {
+        self.things.into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
     /// The name of a thing there is, or the names there are.
     pub(crate) fn named(&self, text: &str) -> Scalar<Name> {
-        let mut all = self.things.into_iter().flat_map(Map::keys).map(String::as_str);
+        let mut all = self.all();
         let hint = hint(text, all.clone());
         if !all.any(|name| name == text) {
             return Err(format!("there is no {} named `{}`; {hint}", self.kind, text.escape_debug()));

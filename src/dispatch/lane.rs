@@ -16,6 +16,7 @@ use metrics::{counter, histogram};
 
 use crate::compose;
 use crate::config::{OnUnknownOutcome, Receiver, Retry};
+use crate::dispatch::fallback::{Course, Fallback};
 use crate::dispatch::next::{Circumstances, next};
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::{Changes, Gate};
@@ -24,11 +25,13 @@ use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::{DeliveryId, Name};
 use crate::model::outcome::{Outcome, Verdict};
-use crate::store::{Claim, Claimed, Finish, Next, Ownership, Store, StoreError, Want};
+use crate::store::{Claim, Claimed, ClaimedDelivery, Finish, Next, Ownership, Store, StoreError, Want};
 use crate::telemetry::metrics as names;
 
 /// How long a lane waits for an app that another process owns before it looks again.
 const NOT_OURS: Duration = Duration::from_secs(1);
+/// How many deliveries one transaction hands over: some milliseconds of the writer's time.
+const HANDED_OVER_AT_ONCE: usize = 100;
 
 /// One receiver's queue.
 pub struct Lane {
@@ -37,6 +40,9 @@ pub struct Lane {
     hold: bool,
     /// How long after a send DingTalk is asked first who has read it.
     ask_receipts_after: Option<Duration>,
+    fallback: Option<Fallback>,
+    /// Since when the block has lasted because of which the fallback took over last: that is told once.
+    taken_over: Option<Timestamp>,
     retry: Retry,
     gate: Arc<Gate>,
     channel: Arc<Channel>,
@@ -56,6 +62,8 @@ pub enum Step {
     Authorised,
     /// One message was sent, or tried; step again.
     Tried(Outcome),
+    /// So many deliveries were handed over to the fallback; step again.
+    HandedOver(u64),
     /// What an earlier step could not store is stored; step again.
     Finished,
 }
@@ -78,7 +86,21 @@ impl Lane {
         let hold = settings.on_unknown_outcome == OnUnknownOutcome::Hold;
         let ask_receipts_after =
             settings.receipts.enabled.then(|| settings.receipts.ask_after.first().copied()).flatten();
-        Self { receiver, target, hold, ask_receipts_after, retry, gate, channel, store, unfinished: None }
+        let fallback =
+            settings.fallback.as_ref().map(|to| Fallback::of(&receiver, to.clone(), settings.fallback_after));
+        Self {
+            receiver,
+            target,
+            hold,
+            ask_receipts_after,
+            fallback,
+            taken_over: None,
+            retry,
+            gate,
+            channel,
+            store,
+            unfinished: None,
+        }
     }
 
     /// The receiver it serves.
@@ -110,7 +132,7 @@ impl Lane {
         let Some(ownership) = gate.ownership(now).await? else { return Ok(Step::Wait(later(now, NOT_OURS))) };
         let pass = match gate.admit(&self.receiver, &self.channel, now) {
             Ok(pass) => pass,
-            Err(until) => return Ok(Step::Wait(until)),
+            Err(until) => return self.wait(&ownership, until, now).await,
         };
         if due > now && !pass.probe {
             return Ok(Step::Wait(due));
@@ -119,7 +141,7 @@ impl Lane {
             return self.authorise(&ownership, now).await;
         }
         if self.month_is_used_up(now).await? {
-            return Ok(Step::Wait(Month::of(now).end()));
+            return self.wait(&ownership, Month::of(now).end(), now).await;
         }
         if let Err(until) = gate.permit(&self.channel, now) {
             return Ok(Step::Wait(until));
@@ -129,12 +151,36 @@ impl Lane {
             Ok(Claim::Nothing) => return Ok(Step::Idle),
             Ok(Claim::MonthUsedUp) => {
                 gate.note_month(true, now);
-                return Ok(Step::Wait(Month::of(now).end()));
+                return self.wait(&ownership, Month::of(now).end(), now).await;
             }
             Err(error) => return Err(self.lost(error)),
         };
         gate.note_month(false, now);
         self.send(ownership, claimed, pass.probe, now).await
+    }
+
+    /// No call may be made before `until`: what waits is kept, or goes to the fallback if it is time.
+    async fn wait(&mut self, own: &Ownership, until: Timestamp, now: Timestamp) -> Result<Step, StoreError> {
+        let Some(fallback) = &self.fallback else { return Ok(Step::Wait(until)) };
+        let states = [self.channel.health(), self.gate.health(), self.gate.month(now)];
+        let block = match fallback.course(&states, now) {
+            Course::Keep => return Ok(Step::Wait(until)),
+            Course::KeepUntil(at) => return Ok(Step::Wait(until.min(at))),
+            Course::HandOver(block) => block,
+        };
+        let wanted = fallback.hand_over(&block, HANDED_OVER_AT_ONCE);
+        let handed = self.store.hand_over_queue(own, wanted, now).await.map_err(|error| self.lost(error))?;
+        if handed == 0 {
+            // What is left came here from another lane, and waits.
+            return Ok(Step::Wait(until));
+        }
+        let (receiver, to) = (self.receiver.to_string(), fallback.to().to_string());
+        if self.taken_over.replace(block.since) != Some(block.since) {
+            tracing::warn!(receiver, fallback = to, code = block.code, since = %block.since, "the fallback takes over");
+        }
+        counter!(names::DELIVERIES, "receiver" => receiver, "state" => "handed_over").increment(handed);
+        counter!(names::DELIVERIES, "receiver" => to, "state" => "queued").increment(handed);
+        Ok(Step::HandedOver(handed))
     }
 
     /// Gets an access token before anything is claimed: no delivery waits for it in `sending`, and none is blamed.
@@ -186,9 +232,12 @@ impl Lane {
         let verdict = answer.result.as_ref().err();
         let changes = self.gate.observe(&self.channel, verdict, fastrand::f64(), now);
         let outcome = verdict.map_or(Outcome::Sent, |verdict| verdict.outcome);
-        let given = Circumstances { retry: &self.retry, hold: self.hold, probe, now };
-        let next: Vec<_> =
-            claimed.deliveries.iter().map(|d| (d.id.clone(), next(verdict, d.failures, given))).collect();
+        let given = Circumstances { retry: &self.retry, hold: self.hold, probe, fallback: None, now };
+        let of = |delivery: &ClaimedDelivery| {
+            let fallback = self.fallback.as_ref().filter(|_| delivery.may_be_handed_over);
+            next(verdict, delivery.failures, Circumstances { fallback, ..given })
+        };
+        let next: Vec<_> = claimed.deliveries.iter().map(|delivery| (delivery.id.clone(), of(delivery))).collect();
         self.tell(&claimed, verdict, outcome, &next, now);
         let ask_receipts_at = self.ask_receipts_after.map(|wait| later(now, wait));
         let finish = Finish { ask_receipts_at, ..end(&claimed, composed, answer, outcome, next, changes) };
@@ -250,8 +299,12 @@ impl Lane {
                 let age = Duration::try_from(now.duration_since(delivery.created_at)).unwrap_or_default();
                 histogram!(names::DELIVERY_SECONDS, "receiver" => receiver.clone()).record(age.as_secs_f64());
             }
-            if let Next::Dead { reason, .. } = next {
-                tracing::error!(receiver, delivery = %id, reason, "a delivery is dead");
+            if let Next::Dead { heir: Some(heir), .. } = next {
+                counter!(names::DELIVERIES, "receiver" => heir.receiver.to_string(), "state" => "queued").increment(1);
+            }
+            if let Next::Dead { reason, heir, .. } = next {
+                let fallback = heir.as_ref().map(|heir| heir.receiver.as_str());
+                tracing::error!(receiver, delivery = %id, reason, fallback, "a delivery is dead");
             }
         }
         if let Some(verdict) = verdict {

@@ -4,6 +4,7 @@
 //! loop that repeats it, sleeps and is woken is [`run::run`]. A lane never delays another one, except that lanes of
 //! the same channel take turns.
 
+pub mod fallback;
 pub mod lane;
 pub mod next;
 pub mod run;

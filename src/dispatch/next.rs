@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Retry;
+use crate::dispatch::fallback::Fallback;
 use crate::model::health::later;
 use crate::model::outcome::{Outcome, Verdict};
 use crate::store::Next;
@@ -19,6 +20,8 @@ pub struct Circumstances<'c> {
     /// Whether the call was a probe of an app or channel that does not work: then the attempt does not count, since
     /// it was not about the delivery; unless DingTalk turned this very message away.
     pub probe: bool,
+    /// Who takes the delivery over if it dies, if anybody may.
+    pub fallback: Option<&'c Fallback>,
     /// When the attempt ended.
     pub now: Timestamp,
 }
@@ -27,6 +30,7 @@ pub struct Circumstances<'c> {
 pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) -> Next {
     let Some(verdict) = verdict else { return Next::Delivered };
     let possibly_duplicate = verdict.may_have_arrived;
+    let heir = || given.fallback.map(|fallback| fallback.heir_of_dead(&verdict.code));
     match verdict.outcome {
         Outcome::Sent => Next::Delivered,
         // The gate says when: it cools down, or is probed.
@@ -36,10 +40,13 @@ pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) 
         Outcome::Refused => Next::Dead {
             reason: format!("DingTalk refused the message: {} ({})", verdict.code, verdict.hint),
             possibly_duplicate: false,
+            heir: heir(),
         },
         Outcome::Unavailable if given.hold && possibly_duplicate => Next::Dead {
             reason: format!("held: it may have arrived ({}); redrive it if it has not", verdict.code),
             possibly_duplicate,
+            // It may be there: a human looks, and nobody else is told of it.
+            heir: None,
         },
         Outcome::Unavailable if given.probe && !verdict.is_turned_away() => {
             Next::Queued { at: given.now, counted: false, possibly_duplicate }
@@ -47,6 +54,7 @@ pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) 
         Outcome::Unavailable if failures + 1 >= given.retry.max_attempts.get() => Next::Dead {
             reason: format!("tried {} times, the last time: {} ({})", failures + 1, verdict.code, verdict.hint),
             possibly_duplicate,
+            heir: heir(),
         },
         Outcome::Unavailable => {
             let at = later(given.now, wait(given.retry, failures));
@@ -67,6 +75,8 @@ mod tests {
 
     use super::*;
     use crate::model::outcome::Scope;
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
@@ -94,7 +104,7 @@ mod tests {
     #[test]
     fn an_unavailable_one_waits_by_the_schedule_whose_last_repeats_and_then_dies() {
         let (retry, failed) = (retry(), verdict(Outcome::Unavailable, false));
-        let given = Circumstances { retry: &retry, hold: false, probe: false, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
         let waits: Vec<_> = (0..4).map(|failures| next(Some(&failed), failures, given)).collect();
         let queued = |seconds| Next::Queued { at: at(seconds), counted: true, possibly_duplicate: false };
         assert_eq!(waits, [queued(1), queued(5), queued(30), queued(30)]);
@@ -105,7 +115,7 @@ mod tests {
     #[test]
     fn no_probe_counts_and_nothing_counts_that_is_cooling_or_blocked() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: true, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: true, fallback: None, now: at(0) };
         for outcome in [Outcome::Unavailable, Outcome::Throttled, Outcome::Blocked] {
             let again = next(Some(&verdict(outcome, false)), 4, given);
             assert_eq!(again, Next::Queued { at: at(0), counted: false, possibly_duplicate: false }, "{outcome}");
@@ -115,7 +125,7 @@ mod tests {
     #[test]
     fn a_message_that_dingtalk_turns_away_dies_in_the_end_even_if_it_is_the_probe() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: true, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: true, fallback: None, now: at(0) };
         let turned_away = Verdict { http_status: Some(400), ..verdict(Outcome::Unavailable, false) };
         assert!(matches!(next(Some(&turned_away), 4, given), Next::Dead { .. }));
     }
@@ -123,7 +133,7 @@ mod tests {
     #[test]
     fn what_may_have_arrived_is_sent_again_and_marked_or_held_for_a_human() {
         let (retry, lost) = (retry(), verdict(Outcome::Unavailable, true));
-        let resend = Circumstances { retry: &retry, hold: false, probe: false, now: at(0) };
+        let resend = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
         assert_eq!(next(Some(&lost), 0, resend), Next::Queued { at: at(1), counted: true, possibly_duplicate: true });
         let held = next(Some(&lost), 0, Circumstances { hold: true, ..resend });
         assert!(matches!(held, Next::Dead { possibly_duplicate: true, .. }), "{held:?}");
@@ -133,9 +143,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fallback_takes_over_what_dies_and_nothing_that_is_held() {
+        let (retry, fallback) = (retry(), Fallback::of(&"oncall".parse().unwrap(), "night".parse().unwrap(), MINUTE));
+        let given = Circumstances { retry: &retry, hold: true, probe: false, fallback: Some(&fallback), now: at(0) };
+        let heir = |verdict, failures| match next(Some(&verdict), failures, given) {
+            Next::Dead { heir, .. } => heir.map(|heir| heir.receiver.to_string()),
+            alive => panic!("{alive:?}"),
+        };
+        assert_eq!(heir(verdict(Outcome::Refused, false), 0).as_deref(), Some("night"));
+        assert_eq!(heir(verdict(Outcome::Unavailable, false), 4).as_deref(), Some("night"));
+        assert_eq!(heir(verdict(Outcome::Unavailable, true), 4), None, "it may have arrived: a human looks");
+    }
+
+    #[test]
     fn a_refused_one_is_dead_with_the_code_and_the_hint() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: false, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
         let Next::Dead { reason, .. } = next(Some(&verdict(Outcome::Refused, false)), 0, given) else { panic!() };
         assert_eq!(reason, "DingTalk refused the message: a.code (a hint)");
     }

@@ -30,7 +30,7 @@ pub async fn run(mut lane: Lane, store: Arc<dyn Store>, mut stop: watch::Receive
             turn = channel.turn() => lane.step(&turn, Timestamp::now()).await,
         };
         let sleep = match step {
-            Ok(Step::Authorised | Step::Tried(_) | Step::Finished) => {
+            Ok(Step::Authorised | Step::Tried(_) | Step::HandedOver(_) | Step::Finished) => {
                 trouble = false;
                 continue;
             }

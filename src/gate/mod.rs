@@ -325,11 +325,17 @@ impl Gate {
     /// What keeps the app from sending at `now`, or that nothing does: its state, or a month that is used up by our
     /// own count.
     pub fn standing(&self, now: Timestamp) -> Health {
-        let inner = self.inner();
-        match (&inner.health, inner.used_up) {
-            (Health::Blocked(_), _) | (_, None) => inner.health.clone(),
-            (_, Some((month, _))) if month != Month::of(now) => inner.health.clone(),
-            (_, Some((month, since))) => Health::Blocked(used_up(month, since)),
+        match (self.health(), self.month(now)) {
+            (health, Health::Flowing) | (health @ Health::Blocked(_), _) => health,
+            (_, used_up) => used_up,
+        }
+    }
+
+    /// Blocked if the month that `now` falls into is used up by our own count, else flowing.
+    pub fn month(&self, now: Timestamp) -> Health {
+        match self.inner().used_up {
+            Some((month, since)) if month == Month::of(now) => Health::Blocked(used_up(month, since)),
+            _ => Health::Flowing,
         }
     }
 

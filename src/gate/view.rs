@@ -19,6 +19,7 @@ pub fn lane(receiver: &Name, settings: &Receiver, gate: &Gate, channel: &Channel
         messages_per_minute: Some(channel.messages_per_minute()),
         cooling_until: if let Health::Cooling { until, .. } = &health { Some(*until) } else { None },
         blocked: block(&health),
+        fallback: settings.fallback.as_ref().map(ToString::to_string),
     }
 }
 

@@ -110,7 +110,7 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// The calls made for it.
     pub attempts: u64,
-    /// Why it is dead.
+    /// Why it is dead, or was handed over.
     pub reason: Option<String>,
     /// Whether an attempt whose outcome is unknown may have shown it already.
     pub possibly_duplicate: bool,

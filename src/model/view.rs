@@ -89,6 +89,8 @@ pub struct LaneState {
     pub cooling_until: Option<Timestamp>,
     /// What blocks it, while something does.
     pub blocked: Option<BlockView>,
+    /// Who takes over when it has been blocked for too long, or a delivery died.
+    pub fallback: Option<String>,
 }
 
 /// A lane with what waits in it.

@@ -16,7 +16,7 @@ use crate::model::name::Name;
 use crate::model::view::{LaneView, Standing};
 use crate::operator::Operator;
 use crate::operator::selection::Selection;
-use crate::store::action::{self, Acted, Action, By, Entered};
+use crate::store::action::{self, Acted, Action, Entered};
 use crate::store::{Filter, StoreError};
 use crate::telemetry::metrics;
 
@@ -140,7 +140,6 @@ impl Operator {
             }
             Acted::NoSuch => Err(no_such_delivery()),
             Acted::WrongState(state) => Err(wrong_state(&Delivery { state, ..delivery }, &action)),
-            Acted::HandedOverBefore => Err(wrong_state(&delivery, &action)),
         }
     }
 
@@ -174,7 +173,7 @@ impl Operator {
     fn redriving(&self, to: Option<&str>) -> Result<Action, ActionError> {
         let Some(to) = to else { return Ok(Action::Redrive) };
         let to = self.receiver(to).map_err(|why| ActionError::NotUnderstood(format!("`to`: {why}")))?;
-        Ok(Action::HandOver { to, by: By::Human })
+        Ok(Action::HandOver { to })
     }
 
     async fn check_redrive(&self, delivery: &Delivery, to: Option<&str>, now: Timestamp) -> Result<(), ActionError> {

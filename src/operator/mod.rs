@@ -117,6 +117,7 @@ fn left_behind(row: LaneRow) -> LaneView {
         messages_per_minute: None,
         cooling_until: None,
         blocked: Some(blocked),
+        fallback: None,
     };
     LaneView { lane, queued: row.queued, oldest_at: row.oldest_at, paused_until: None }
 }
@@ -142,6 +143,7 @@ mod tests {
             messages_per_minute: Some(20),
             cooling_until: None,
             blocked: None,
+            fallback: None,
         }
     }
 

@@ -21,18 +21,7 @@ pub enum Action {
     HandOver {
         /// The receiver of the other lane.
         to: Name,
-        /// Who wants it.
-        by: By,
     },
-}
-
-/// Who hands a delivery over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// A person, as often as they like.
-    Human,
-    /// A receiver's `fallback`: only what was not handed over before, or nobody would know where it ends.
-    Fallback,
 }
 
 /// What an action came to.
@@ -49,8 +38,6 @@ pub enum Acted {
     NoSuch,
     /// Nothing: it is in a state in which this cannot be done.
     WrongState(State),
-    /// Nothing: it was handed over before, and a fallback does not do so twice.
-    HandedOverBefore,
 }
 
 /// A delivery of this receiver entered this state.

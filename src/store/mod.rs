@@ -6,6 +6,7 @@
 //! ownership clock; every other time is an argument. It knows nothing of HTTP, of DingTalk or of the configuration.
 
 pub mod action;
+pub mod handing;
 pub mod receipts;
 pub mod sqlite;
 
@@ -26,6 +27,7 @@ use crate::model::name::{AttemptId, ChannelKey, DeliveryId, EventId, MessageId, 
 use crate::model::outcome::Outcome;
 use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
+use crate::store::handing::{HandOver, Heir};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
@@ -133,6 +135,8 @@ pub struct ClaimedDelivery {
     pub failures: u32,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// Whether another lane may still take it over: it has not been, and it took over none itself.
+    pub may_be_handed_over: bool,
 }
 
 /// How an attempt ended.
@@ -191,6 +195,8 @@ pub enum Next {
         reason: String,
         /// Whether it may have been shown.
         possibly_duplicate: bool,
+        /// Who takes it over, unless it was handed over before.
+        heir: Option<Heir>,
     },
 }
 
@@ -289,6 +295,12 @@ pub trait Store: Send + Sync + 'static {
     /// Writes how an attempt ended and what follows. To repeat it changes nothing; a delivery that `next` does not name
     /// goes back into the queue.
     async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Hands over what waits in a lane, due or not, in the order it was accepted, and wakes the other lane; says how
+    /// many. Each is `handed_over` and names the delivery that took it over, which names it in turn. What took over
+    /// another delivery, or was taken over before, stays: only where nothing else waits this says 0.
+    async fn hand_over_queue(&self, ownership: &Ownership, wanted: HandOver, now: Timestamp)
+    -> Result<u64, StoreError>;
 
     /// Writes the state of an app that changed without an attempt (the token was refused).
     async fn save_app(&self, ownership: &Ownership, row: AppRow, now: Timestamp) -> Result<(), StoreError>;

@@ -314,7 +314,7 @@ impl Bench {
                 match step(lane, self.clock.now()).await.unwrap() {
                     Step::Idle => {}
                     Step::Wait(at) => soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at))),
-                    Step::Authorised | Step::Tried(_) | Step::Finished => moved = true,
+                    Step::Authorised | Step::Tried(_) | Step::HandedOver(_) | Step::Finished => moved = true,
                 }
             }
             for receipts in &mut self.receipts {

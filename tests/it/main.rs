@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod dingtalk;
 mod doubt;
+mod fallback;
 mod flow;
 mod github;
 mod harness;

@@ -133,6 +133,8 @@ fn renderer() -> Renderer {
         messages_per_minute: NonZeroU32::new(20).unwrap(),
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,
+        fallback: None,
+        fallback_after: Duration::from_secs(120),
         receipts: Receipts { enabled: false, ask_after: vec![] },
     };
     let receivers = [("oncall", "UTC"), ("shanghai", "Asia/Shanghai")];

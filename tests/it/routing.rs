@@ -313,6 +313,8 @@ fn receivers() -> BTreeMap<Name, Receiver> {
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,
+        fallback: None,
+        fallback_after: Duration::from_secs(120),
         receipts: Receipts { enabled: false, ask_after: vec![] },
     };
     names(["all", "critical", "prod", "db"]).into_iter().map(|name| (name, receiver.clone())).collect()

@@ -13,6 +13,7 @@ use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, MessageId, Name};
 use dingtalk_relay::model::record::{MessageRecord, Reader};
 use dingtalk_relay::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
+use dingtalk_relay::store::handing::HandOver;
 use dingtalk_relay::store::receipts::{Learned, Purse, Question, TakenBack};
 use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
@@ -140,6 +141,15 @@ impl Store for Troubled {
             return Err(StoreError::Unavailable("the end of an attempt cannot be written".into()));
         }
         self.works().await?.finish(ownership, finish, now).await
+    }
+
+    async fn hand_over_queue(
+        &self,
+        ownership: &Ownership,
+        wanted: HandOver,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        self.works().await?.hand_over_queue(ownership, wanted, now).await
     }
 
     async fn save_app(&self, ownership: &Ownership, row: AppRow, now: Timestamp) -> Result<(), StoreError> {

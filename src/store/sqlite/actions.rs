@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ToSql};
 
 use crate::model::delivery::State;
-use crate::store::action::{Acted, Action, By, Entered, Place, Selection};
+use crate::store::action::{Acted, Action, Entered, Place, Selection};
+use crate::store::handing::Heir;
 use crate::store::sqlite::columns::millis;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::handing;
@@ -55,18 +56,13 @@ fn apply(work: &mut Work, delivery: &Standing, action: &Action, now: Timestamp) 
     match action {
         Action::Redrive => redrive(work, delivery),
         Action::Cancel => cancel(work, delivery),
-        Action::HandOver { to, by: By::Human } if to.as_str() == delivery.receiver => redrive(work, delivery),
-        Action::HandOver { to, by } => {
+        Action::HandOver { to } if to.as_str() == delivery.receiver => redrive(work, delivery),
+        Action::HandOver { to } => {
             if !matches!(delivery.state, State::Queued | State::Dead | State::Cancelled) {
                 return Ok(Acted::WrongState(delivery.state));
             }
-            match by {
-                By::Human => work.refuse_if_full(u64::from(!delivery.state.is_open()))?,
-                By::Fallback if handing::was_handed_over(&work.conn, delivery)? => return Ok(Acted::HandedOverBefore),
-                // What was accepted is not left behind for want of a place in the queue.
-                By::Fallback => {}
-            }
-            let (delivery, entered) = handing::hand_over(work, delivery, to, now)?;
+            work.refuse_if_full(u64::from(!delivery.state.is_open()))?;
+            let (delivery, entered) = handing::hand_over(work, delivery, &Heir::told_nothing(to), None, now)?;
             Ok(Acted::Done { delivery, entered })
         }
     }

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use crate::model::delivery::State;
 use crate::model::name::{DeliveryId, Name};
 use crate::store::action::{Acted, Action, Entered};
+use crate::store::handing::HandOver;
 use crate::store::receipts::{Learned, Purse, TakenBack};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
-use crate::store::sqlite::{accept, actions, claim, finish, forget, own, pauses, receipts};
+use crate::store::sqlite::{accept, actions, claim, finish, forget, handing, own, pauses, receipts};
 use crate::store::{Accepted, AppRow, Claim, Finish, NewEvent, Ownership, StoreError, Want};
 
 /// One thing to write.
@@ -25,6 +26,8 @@ pub(super) enum Command {
     Claim { ownership: Ownership, want: Want, now: Timestamp, asked: Asked<Claim> },
     /// Write how an attempt ended.
     Finish { ownership: Ownership, end: Box<Finish>, now: Timestamp, asked: Asked<()> },
+    /// Hand over what waits in a lane.
+    HandOver { ownership: Ownership, wanted: Box<HandOver>, now: Timestamp, asked: Asked<u64> },
     /// Write an app's state.
     SaveApp { ownership: Ownership, row: AppRow, asked: Asked<()> },
     /// Take a unit of the month for a call that sends nothing.
@@ -88,6 +91,9 @@ impl Command {
             Self::Own { app, owner, asked } => asked.keep(own::own(work, app, owner)),
             Self::Claim { ownership, want, now, asked } => asked.keep(claim::claim(work, ownership, want, *now)),
             Self::Finish { ownership, end, now, asked } => asked.keep(finish::finish(work, ownership, end, *now)),
+            Self::HandOver { ownership, wanted, now, asked } => {
+                asked.keep(handing::hand_over_some(work, ownership, wanted, *now))
+            }
             Self::SaveApp { ownership, row, asked } => asked.keep(finish::save_app(work, ownership, row)),
             Self::TakeCall { ownership, purse, asked } => asked.keep(receipts::take_call(work, ownership, purse)),
             Self::SaveReceipts { ownership, learned, now, asked } => {
@@ -121,7 +127,7 @@ impl Command {
             Self::TakeCall { asked, .. } => asked.answer(committed),
             Self::Act { asked, .. } => asked.answer(committed),
             Self::ActOnSome { asked, .. } => asked.answer(committed),
-            Self::Forget { asked, .. } => asked.answer(committed),
+            Self::Forget { asked, .. } | Self::HandOver { asked, .. } => asked.answer(committed),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::store::sqlite::columns::{json, millis};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::moves::{self, Standing};
 use crate::store::sqlite::work::Work;
-use crate::store::sqlite::{own, quota};
+use crate::store::sqlite::{handing, own, quota};
 use crate::store::{AppRow, ChannelRow, Finish, Next, Ownership, StoreError};
 
 /// Writes how an attempt ended. Finishing it again changes nothing: a caller that did not hear the answer may repeat.
@@ -96,7 +96,10 @@ fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) ->
             let until = (*at > now).then(|| millis(*at));
             moves::put_back(&work.conn, delivery, until, *counted, *possibly_duplicate)
         }
-        Next::Dead { reason, possibly_duplicate } => moves::give_up(work, delivery, reason, *possibly_duplicate),
+        Next::Dead { reason, possibly_duplicate, heir } => {
+            moves::give_up(work, delivery, reason, *possibly_duplicate)?;
+            heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The store in a SQLite file.
 //!
 //! One thread owns the only connection that writes (`writer`); a bounded channel brings it commands, each in a file
-//! of its own: `accept`, `own`, `claim`, `finish`, `receipts`, `actions`, `forget`. Views are read through small connections beside
-//! it (`readers`). Law 1 rests on `connection` (every commit is synced), on the writer, which answers after its commit,
+//! of its own: `accept`, `own`, `claim`, `finish`, `handing`, `receipts`, `actions`, `forget`. Views are read through
+//! small connections beside it (`readers`). Law 1 rests on `connection` (every commit is synced), on the writer, which answers after its commit,
 //! and on `checkpoint` (nothing is built on what may not be on the disk); law 4 on `own`. The file is ours alone as
 //! long as it is open (`place`).
 
@@ -48,6 +48,7 @@ use crate::model::month::Month;
 use crate::model::name::{ChannelKey, DeliveryId, MessageId, Name};
 use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place as Reached, Selection, Stretch};
+use crate::store::handing::HandOver;
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 use crate::store::sqlite::command::{Asked, Command};
 use crate::store::sqlite::place::{Place, Room};
@@ -269,6 +270,16 @@ impl Store for Sqlite {
     async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError> {
         let ownership = ownership.clone();
         self.write(|asked| Command::Finish { ownership, end: Box::new(finish), now, asked }).await
+    }
+
+    async fn hand_over_queue(
+        &self,
+        ownership: &Ownership,
+        wanted: HandOver,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let ownership = ownership.clone();
+        self.write(|asked| Command::HandOver { ownership, wanted: Box::new(wanted), now, asked }).await
     }
 
     async fn save_app(&self, ownership: &Ownership, row: AppRow, _now: Timestamp) -> Result<(), StoreError> {

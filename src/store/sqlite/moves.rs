@@ -150,9 +150,10 @@ pub(super) fn cancel(work: &mut Work, delivery: &Standing) -> rusqlite::Result<(
 }
 
 /// Queued or sending → handed over.
-pub(super) fn hand_over(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
-    let sql = "update deliveries set state = 'handed_over', next_attempt_at = null, head = 0 where seq = ?1";
-    work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
+pub(super) fn hand_over(work: &mut Work, delivery: &Standing, reason: Option<&str>) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'handed_over', reason = ?2, next_attempt_at = null, head = 0
+               where seq = ?1";
+    work.conn.prepare_cached(sql)?.execute((delivery.seq, reason))?;
     leave(work, delivery)
 }
 

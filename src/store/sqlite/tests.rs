@@ -36,6 +36,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("what is probed", claim::NEXT_PROBE),
         ("what has waited", claim::WAKE),
         ("the first of a key", moves::SEAT_FIRST),
+        ("what a fallback gets", handing::TO_HAND_OVER),
         ("what is due", views::FIRST_READY),
         ("when it is due", views::SHORTEST_WAIT),
         ("recent attempts", views::ATTEMPTS_SINCE),
@@ -48,6 +49,7 @@ fn every_statement_that_runs_often_has_its_index() {
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>? AND next_attempt_at<?)
     the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
+    what a fallback gets: SEARCH deliveries USING INDEX to_hand_over (receiver=?)
     what is due: SEARCH deliveries USING INDEX ready (receiver=?)
     when it is due: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>?)
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)

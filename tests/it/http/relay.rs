@@ -247,6 +247,8 @@ fn receiver(receiver: &str) -> config::Receiver {
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: config::OnUnknownOutcome::Resend,
+        fallback: None,
+        fallback_after: Duration::from_secs(120),
         receipts: config::Receipts { enabled: false, ask_after: vec![] },
     }
 }
@@ -259,6 +261,7 @@ fn lanes() -> Vec<LaneState> {
         messages_per_minute: Some(20),
         cooling_until: None,
         blocked: None,
+        fallback: None,
     };
     let blocked = BlockView {
         code: "robot.missing".into(),
@@ -271,6 +274,7 @@ fn lanes() -> Vec<LaneState> {
         display_name: None,
         state: Standing::Blocked,
         blocked: Some(blocked),
+        fallback: None,
         ..flowing.clone()
     };
     vec![flowing, shut]

@@ -109,7 +109,7 @@ async fn a_twin_of_an_event_of_which_one_delivery_lives_is_a_duplicate(store: Fr
     assert!(store.accept(post(), at(2)).await.unwrap().duplicate);
 
     let claimed = store.take(&ownership, want_of("dev"), at(3)).await.unwrap();
-    let dead = Next::Dead { reason: "refused".into(), possibly_duplicate: false };
+    let dead = Next::Dead { reason: "refused".into(), possibly_duplicate: false, heir: None };
     let end = ended(&claimed, dingtalk_relay::model::outcome::Outcome::Refused, dead);
     store.finish(&ownership, end, at(3)).await.unwrap();
     assert!(!store.accept(post(), at(4)).await.unwrap().duplicate, "now both are dead");

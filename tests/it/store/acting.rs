@@ -5,7 +5,7 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::store::action::{Acted, Action, By};
+use dingtalk_relay::store::action::{Acted, Action};
 use dingtalk_relay::store::{Next, StoreError};
 use jiff::Timestamp;
 
@@ -23,12 +23,12 @@ on_every_store!(
     what_is_handed_over_goes_on_as_a_new_delivery_in_the_other_lane,
     what_is_dead_stays_so_when_it_is_handed_over,
     nothing_under_way_or_at_its_end_is_handed_over,
-    a_fallback_hands_nothing_over_twice_and_a_human_may,
+    a_human_hands_over_as_often_as_they_like,
     what_is_handed_over_to_its_own_lane_is_brought_back,
     what_is_handed_over_is_the_latest_of_its_key_there,
     every_lane_that_has_something_new_to_look_at_is_rung,
     a_twin_is_told_of_what_was_brought_back_or_handed_over,
-    a_full_queue_takes_nobody_back_and_lets_a_fallback_go_on,
+    a_full_queue_takes_nobody_back,
     nothing_is_done_to_an_id_nobody_gave_out,
 );
 
@@ -41,8 +41,8 @@ impl Fresh {
         self.act(id, Action::Cancel, now).await.unwrap()
     }
 
-    pub(super) async fn hand_over(&self, id: &DeliveryId, to: &str, by: By, now: Timestamp) -> Acted {
-        self.act(id, Action::HandOver { to: name(to), by }, now).await.unwrap()
+    pub(super) async fn hand_over(&self, id: &DeliveryId, to: &str, now: Timestamp) -> Acted {
+        self.act(id, Action::HandOver { to: name(to) }, now).await.unwrap()
     }
 
     /// A delivery of `oncall` that was tried once and is dead.
@@ -103,7 +103,7 @@ async fn nothing_else_is_brought_back(store: Fresh) {
     store.finish(&ownership, sent(&claimed), at(1)).await.unwrap();
     assert_eq!(store.redrive(&queued, at(1)).await, Acted::WrongState(State::Delivered));
     let gone = store.wait("b", Warning, at(2)).await;
-    store.hand_over(&gone, "dev", By::Human, at(2)).await;
+    store.hand_over(&gone, "dev", at(2)).await;
     assert_eq!(store.redrive(&gone, at(2)).await, Acted::WrongState(State::HandedOver));
 }
 
@@ -189,7 +189,7 @@ async fn what_is_handed_over_goes_on_as_a_new_delivery_in_the_other_lane(store: 
     let old = store.wait("db", Critical, at(0)).await;
     let left = store.wait("db", Warning, at(1)).await;
 
-    let acted = store.hand_over(&old, "dev", By::Fallback, at(9)).await;
+    let acted = store.hand_over(&old, "dev", at(9)).await;
 
     let entered = vec![("dev".to_owned(), State::Queued), ("oncall".to_owned(), State::HandedOver)];
     let new = done(acted.clone());
@@ -206,12 +206,12 @@ async fn what_is_handed_over_goes_on_as_a_new_delivery_in_the_other_lane(store: 
 
 async fn what_is_dead_stays_so_when_it_is_handed_over(store: Fresh) {
     let dead = store.dead("db", at(0)).await;
-    let new = done(store.hand_over(&dead, "dev", By::Fallback, at(1)).await);
+    let new = done(store.hand_over(&dead, "dev", at(1)).await);
     let shown = store.shown(&dead).await;
     assert_eq!((shown.state, shown.reason.as_deref(), shown.handed_to), (State::Dead, Some("refused"), Some(new)));
     let cancelled = store.wait("web", Warning, at(2)).await;
     store.cancel(&cancelled, at(2)).await;
-    store.hand_over(&cancelled, "dev", By::Human, at(3)).await;
+    store.hand_over(&cancelled, "dev", at(3)).await;
     assert_eq!(store.shown(&cancelled).await.state, State::Cancelled);
 }
 
@@ -219,31 +219,28 @@ async fn nothing_under_way_or_at_its_end_is_handed_over(store: Fresh) {
     let ownership = store.owned_by("me").await;
     let id = store.wait("a", Warning, at(0)).await;
     let claimed = store.next(&ownership, at(1)).await.unwrap();
-    assert_eq!(store.hand_over(&id, "dev", By::Human, at(1)).await, Acted::WrongState(State::Sending));
+    assert_eq!(store.hand_over(&id, "dev", at(1)).await, Acted::WrongState(State::Sending));
     store.finish(&ownership, sent(&claimed), at(1)).await.unwrap();
-    assert_eq!(store.hand_over(&id, "dev", By::Human, at(1)).await, Acted::WrongState(State::Delivered));
+    assert_eq!(store.hand_over(&id, "dev", at(1)).await, Acted::WrongState(State::Delivered));
     let gone = store.wait("a", Warning, at(2)).await;
-    store.hand_over(&gone, "dev", By::Human, at(2)).await;
-    assert_eq!(store.hand_over(&gone, "night", By::Human, at(2)).await, Acted::WrongState(State::HandedOver));
+    store.hand_over(&gone, "dev", at(2)).await;
+    assert_eq!(store.hand_over(&gone, "night", at(2)).await, Acted::WrongState(State::HandedOver));
 }
 
-async fn a_fallback_hands_nothing_over_twice_and_a_human_may(store: Fresh) {
+async fn a_human_hands_over_as_often_as_they_like(store: Fresh) {
     let dead = store.dead("db", at(0)).await;
-    let new = done(store.hand_over(&dead, "dev", By::Fallback, at(1)).await);
+    let new = done(store.hand_over(&dead, "dev", at(1)).await);
 
-    assert_eq!(store.hand_over(&dead, "night", By::Fallback, at(2)).await, Acted::HandedOverBefore);
-    assert_eq!(store.hand_over(&new, "night", By::Fallback, at(2)).await, Acted::HandedOverBefore, "nor handed on");
-
-    let third = done(store.hand_over(&dead, "night", By::Human, at(3)).await);
+    let third = done(store.hand_over(&dead, "night", at(3)).await);
     assert_eq!(store.shown(&dead).await.handed_to, Some(third), "the latest");
     assert_eq!(store.shown(&new).await.state, State::Queued, "nobody called it off");
 }
 
 async fn what_is_handed_over_to_its_own_lane_is_brought_back(store: Fresh) {
     let dead = store.dead("db", at(0)).await;
-    assert_eq!(done(store.hand_over(&dead, "oncall", By::Human, at(1)).await), dead);
+    assert_eq!(done(store.hand_over(&dead, "oncall", at(1)).await), dead);
     assert_eq!(store.shown(&dead).await.state, State::Queued);
-    assert_eq!(store.hand_over(&dead, "oncall", By::Human, at(1)).await, Acted::WrongState(State::Queued));
+    assert_eq!(store.hand_over(&dead, "oncall", at(1)).await, Acted::WrongState(State::Queued));
 }
 
 async fn what_is_handed_over_is_the_latest_of_its_key_there(store: Fresh) {
@@ -254,7 +251,7 @@ async fn what_is_handed_over_is_the_latest_of_its_key_there(store: Fresh) {
     let claimed = store.next(&ownership, at(1)).await.unwrap();
     store.finish(&ownership, given_up(&claimed), at(1)).await.unwrap();
 
-    let new = done(store.hand_over(&dead, "dev", By::Human, at(7)).await);
+    let new = done(store.hand_over(&dead, "dev", at(7)).await);
 
     let mut order = vec![];
     while let Some(claimed) = store.take(&ownership, want_of("dev"), at(8)).await {
@@ -273,7 +270,7 @@ async fn every_lane_that_has_something_new_to_look_at_is_rung(store: Fresh) {
     assert!(rings(&oncall).await, "the one behind it may be due earlier");
     store.redrive(&one, at(1)).await;
     assert!(rings(&oncall).await);
-    store.hand_over(&two, "dev", By::Human, at(1)).await;
+    store.hand_over(&two, "dev", at(1)).await;
     assert!(rings(&oncall).await && rings(&dev).await);
     store.pause(&name("oncall"), Some(at(60))).await.unwrap();
     assert!(rings(&oncall).await, "it sleeps by what it saw last");
@@ -294,7 +291,7 @@ async fn a_twin_is_told_of_what_was_brought_back_or_handed_over(store: Fresh) {
     let again = store.accept(twin(), at(3)).await.unwrap();
     assert_eq!((again.duplicate, &again.event, again.deliveries[0].2), (true, &one.event, State::Queued));
 
-    store.hand_over(first(&one), "dev", By::Human, at(4)).await;
+    store.hand_over(first(&one), "dev", at(4)).await;
     let again = store.accept(twin(), at(5)).await.unwrap();
     assert!(again.duplicate, "its successor waits");
     die("dev").await;
@@ -307,25 +304,21 @@ async fn a_twin_is_told_of_what_was_brought_back_or_handed_over(store: Fresh) {
     assert_eq!((last.duplicate, last.event), (true, new.event), "the new one has taken its place");
 }
 
-async fn a_full_queue_takes_nobody_back_and_lets_a_fallback_go_on(store: Fresh) {
+async fn a_full_queue_takes_nobody_back(store: Fresh) {
     let dead = store.dead("db", at(0)).await;
-    let other = store.dead("web", at(0)).await;
     let mut waiting = vec![];
     for n in 0..1_000 {
         waiting.push(store.wait(&n.to_string(), Warning, at(1)).await);
     }
     let full = Err(StoreError::QueueFull);
     assert_eq!(store.act(&dead, Action::Redrive, at(2)).await, full);
-    let human = Action::HandOver { to: name("dev"), by: By::Human };
+    let human = Action::HandOver { to: name("dev") };
     assert_eq!(store.act(&dead, human.clone(), at(2)).await, full);
     assert_eq!(store.shown(&dead).await.handed_to, None);
 
     done(store.act(&waiting[0], human, at(3)).await.unwrap());
-    done(store.hand_over(&other, "dev", By::Fallback, at(4)).await);
-
     assert_eq!(store.accept(event("x").to("oncall", Warning).0, at(5)).await, Err(StoreError::QueueFull));
     store.cancel(&waiting[1], at(6)).await;
-    store.cancel(&waiting[2], at(6)).await;
     done(store.redrive(&dead, at(7)).await);
     assert_eq!(store.accept(event("x").to("oncall", Warning).0, at(8)).await, Err(StoreError::QueueFull));
 }
@@ -334,5 +327,5 @@ async fn nothing_is_done_to_an_id_nobody_gave_out(store: Fresh) {
     let nobody = DeliveryId("nonsense".into());
     assert_eq!(store.redrive(&nobody, at(0)).await, Acted::NoSuch);
     assert_eq!(store.cancel(&nobody, at(0)).await, Acted::NoSuch);
-    assert_eq!(store.hand_over(&nobody, "dev", By::Fallback, at(0)).await, Acted::NoSuch);
+    assert_eq!(store.hand_over(&nobody, "dev", at(0)).await, Acted::NoSuch);
 }

@@ -9,7 +9,7 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::store::action::{Acted, Action, By};
+use dingtalk_relay::store::action::{Acted, Action};
 use dingtalk_relay::store::{Claimed, Filter, Next, Ownership, Want};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -179,7 +179,9 @@ async fn finish(store: &Fresh, model: &mut Model, ownership: &Ownership, which: 
             let next = Next::Queued { at: until, counted: true, possibly_duplicate: false };
             (Outcome::Unavailable, next, State::Queued, wait)
         }
-        How::GiveUp => (Outcome::Refused, Next::Dead { reason: "r".into(), possibly_duplicate: false }, State::Dead, 0),
+        How::GiveUp => {
+            (Outcome::Refused, Next::Dead { reason: "r".into(), possibly_duplicate: false, heir: None }, State::Dead, 0)
+        }
     };
     store.finish(ownership, ended(&call.claimed, outcome, next), model.now).await.unwrap();
     let due = model.now + jiff::SignedDuration::from_secs(wait);
@@ -190,7 +192,7 @@ async fn finish(store: &Fresh, model: &mut Model, ownership: &Ownership, which: 
 async fn act(store: &Fresh, model: &mut Model, which: usize, how: Hand) {
     let Some(place) = model.lane.len().checked_sub(which + 1) else { return };
     let (id, state) = (model.lane[place].id.clone(), model.lane[place].state);
-    let elsewhere = Action::HandOver { to: name("dev"), by: By::Human };
+    let elsewhere = Action::HandOver { to: name("dev") };
     let (action, allowed, then) = match how {
         Hand::Redrive => (Action::Redrive, [State::Dead, State::Cancelled].contains(&state), State::Queued),
         Hand::Cancel => (Action::Cancel, state == State::Queued, State::Cancelled),

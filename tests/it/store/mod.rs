@@ -24,6 +24,7 @@ mod acting;
 mod claiming;
 mod finishing;
 mod forgetting;
+mod handing;
 mod invariants;
 mod owning;
 mod recalling;
@@ -235,7 +236,7 @@ fn put_back(claimed: &Claimed, until: Timestamp, counted: bool) -> Finish {
 }
 
 fn given_up(claimed: &Claimed) -> Finish {
-    ended(claimed, Outcome::Refused, Next::Dead { reason: "refused".into(), possibly_duplicate: false })
+    ended(claimed, Outcome::Refused, Next::Dead { reason: "refused".into(), possibly_duplicate: false, heir: None })
 }
 
 fn ended(claimed: &Claimed, outcome: Outcome, next: Next) -> Finish {

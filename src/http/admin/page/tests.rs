@@ -79,6 +79,7 @@ fn lane_blocked_by(reason: &str) -> LaneView {
             messages_per_minute: Some(20),
             cooling_until: None,
             blocked: Some(blocked),
+            fallback: None,
         },
         queued: 3,
         oldest_at: Some("2026-11-21T09:00:00Z".parse().unwrap()),

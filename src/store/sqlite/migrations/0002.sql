@@ -3,3 +3,7 @@ create table lanes (
     receiver text primary key,
     paused_until integer -- it takes nothing before then; null, or in the past: it is not paused
 ) strict, without rowid;
+
+-- What a fallback may take over, in the order of its lane.
+create index to_hand_over on deliveries (receiver, seq)
+    where state = 'queued' and fallback_of is null and handed_to is null;
