@@ -21,6 +21,8 @@
 //! receipts         who has read it, where a receiver wants to know
 //! ```
 //!
+//! A preview goes the same way through the same functions, composes what it got, and stops before the store.
+//!
 //! The rooms below stand in this order, so whoever reads them from top to bottom walks this way. [`http`] is where
 //! it begins and stands near the end, because it needs the rooms the webhook goes through next.
 //!

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod direct;
 pub mod files;
 pub mod lanes;
 pub mod relay;

@@ -97,10 +97,10 @@ impl Relay {
         relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop_loops.subscribe()));
         relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));
         let live = live(&config, compiled, Arc::clone(&store));
-        let router = hooks::router(Hooks::new(live, readiness.clone(), Patience::default()));
+        let router = hooks::router(Hooks::new(Arc::clone(&live), readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
         let operator = Arc::new(operator(store, view, readiness));
-        relay.serve(listeners.admin, admin::router(operator, &config.admin, admin));
+        relay.serve(listeners.admin, admin::router(operator, live, &config.admin, admin));
         Ok(relay)
     }
 
@@ -149,7 +149,7 @@ fn live(config: &Config, compiled: Compiled, store: Arc<dyn Store>) -> Arc<ArcSw
     Arc::new(ArcSwap::from_pointee(Live {
         sources,
         ingest: Ingest { routes, renderer, store },
-        receivers: config.receivers.keys().cloned().collect(),
+        receivers: config.receivers.clone(),
         max_body: config.http.max_body,
         dingtalk_path: config.http.dingtalk_path.clone(),
     }))

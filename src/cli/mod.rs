@@ -4,6 +4,8 @@
 
 pub mod check;
 pub mod explain;
+pub mod render;
+pub mod send;
 pub mod serve;
 
 use std::net::SocketAddr;
@@ -22,6 +24,11 @@ use crate::model::language::Language;
 use crate::simulator;
 use crate::simulator::strict::Strict;
 use crate::telemetry::logs;
+
+/// An argument that names something that is not there, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUsage(pub String);
 
 const FAILED: u8 = 1;
 const BAD_USAGE: u8 = 2;
@@ -48,6 +55,20 @@ enum Command {
         /// Do not read the *_file secrets (for CI, where they do not exist)
         #[arg(long)]
         skip_secrets: bool,
+    },
+    /// Show what would be sent, to whom, and how many bytes it takes; sends nothing, and reads no secret
+    Render {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        trial: render::Trial,
+    },
+    /// Send a message now and print its processQueryKey; exit 1 if it was not sent
+    Send {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        letter: send::Letter,
     },
     /// Say what a DingTalk error code means, how to mend it, and what the relay does about it
     Explain {
@@ -83,8 +104,9 @@ struct ConfigArgs {
 
 /// Does what the arguments say.
 pub fn run(cli: Cli) -> ExitCode {
-    // The demo is for looking at messages; what it logs is of interest only when something goes wrong.
-    logs::init(cli.log_format, if matches!(cli.command, Command::Demo { .. }) { "warn" } else { "info" });
+    // These are for looking at messages; what they log is of interest only when something goes wrong.
+    let is_quiet = matches!(cli.command, Command::Demo { .. } | Command::Render { .. } | Command::Send { .. });
+    logs::init(cli.log_format, if is_quiet { "warn" } else { "info" });
     let done = match cli.command {
         Command::Serve(args) => {
             return with_config(&args, SecretsRead::Read, |config, compiled, warnings| {
@@ -97,6 +119,15 @@ pub fn run(cli: Cli) -> ExitCode {
                 check::say_sound(&config, &warnings);
                 Ok(())
             });
+        }
+        // Neither needs every secret, and whoever runs them may not be allowed to read every one.
+        Command::Render { config, trial } => {
+            return with_config(&config, SecretsRead::Skip, |config, compiled, _| {
+                render::render(&config, &compiled, trial)
+            });
+        }
+        Command::Send { config, letter } => {
+            return with_config(&config, SecretsRead::Skip, |config, _, _| in_runtime(send::send(&config, letter)));
         }
         Command::Explain { code, lang } => return explain(code.as_deref(), lang),
         Command::Simulate { listen, strict } => in_runtime(simulate(listen, strict)),
@@ -155,7 +186,7 @@ fn exit(done: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dingtalk-relay: {error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(if error.is::<BadUsage>() { BAD_USAGE } else { FAILED })
         }
     }
 }

@@ -28,14 +28,28 @@ struct Shown {
     lines: Vec<String>,
 }
 
+/// The message text, and what did not get into it.
+pub(crate) struct Fitted {
+    /// The text.
+    pub(crate) text: String,
+    /// How many items are only counted.
+    pub(crate) left_out: usize,
+    /// Whether the header, the footer or the worst item is shortened.
+    pub(crate) cut: bool,
+}
+
 /// The message text, at most `room` encoded bytes.
-pub(crate) fn text(content: &Content, room: usize) -> String {
+pub(crate) fn fitted(content: &Content, room: usize) -> Fitted {
     let alone = content.items.is_empty();
     let header = shorten(content.header.trim(), if alone { room - room / 4 } else { room / 2 });
     let footer = shorten(content.footer.trim(), room / 4);
     let left = room.saturating_sub(encoded_len(&header) + encoded_len(&footer) + 2 * BLANK);
     let shown = choose(&content.items, left);
     let rest = &content.items[shown.in_full.len() + shown.lines.len()..];
+    let worst = content.items.first().map(body).zip(shown.in_full.first());
+    let cut = header != content.header.trim()
+        || footer != content.footer.trim()
+        || worst.is_some_and(|(whole, shown)| whole != shown);
     let mut blocks = vec![header];
     blocks.extend(shown.in_full);
     blocks.push(shown.lines.join("\n"));
@@ -43,7 +57,7 @@ pub(crate) fn text(content: &Content, room: usize) -> String {
     blocks.push(footer);
     blocks.retain(|block| !block.is_empty());
     // Fits already, unless the room is too small for even the count.
-    shorten(&blocks.join("\n\n"), room)
+    Fitted { text: shorten(&blocks.join("\n\n"), room), left_out: rest.len(), cut }
 }
 
 fn choose(items: &[ContentItem], room: usize) -> Shown {

@@ -11,6 +11,7 @@ mod shorten;
 
 use serde_json::json;
 
+use crate::compose::fitting::Fitted;
 use crate::compose::measure::{clip, encoded_len};
 use crate::model::content::Content;
 use crate::model::message::{Composed, MsgKey};
@@ -28,12 +29,29 @@ const LONGEST_TITLE: usize = 512;
 /// The worst item stands there in full, then as many of the others as fit on a line each, the worst of them in full
 /// too where there is room; the rest is counted by severity.
 pub fn single(content: &Content, budget: usize) -> Composed {
+    fitted(content, budget).composed
+}
+
+/// A message, and what did not get into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The message.
+    pub composed: Composed,
+    /// How many items are only counted in it.
+    pub left_out: usize,
+    /// Whether a text was longer than its place and ends with `…`.
+    pub cut: bool,
+}
+
+/// [`single`], and what it had to leave out.
+pub fn fitted(content: &Content, budget: usize) -> Made {
     let title = clip(content.title.trim(), LONGEST_TITLE.min(budget / 4));
     // DingTalk refuses an empty title and an empty text.
     let title = if title.is_empty() { "…".to_owned() } else { title };
-    let text = fitting::text(content, budget.saturating_sub(FRAME + encoded_len(&title)));
+    let Fitted { text, left_out, cut } = fitting::fitted(content, budget.saturating_sub(FRAME + encoded_len(&title)));
     let text = if text.is_empty() { title.clone() } else { text };
-    Composed { msg_key: MsgKey::Markdown, msg_param: json!({ "title": title, "text": text }).to_string() }
+    let msg_param = json!({ "title": title, "text": text }).to_string();
+    Made { composed: Composed { msg_key: MsgKey::Markdown, msg_param }, left_out, cut }
 }
 
 #[cfg(test)]

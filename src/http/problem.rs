@@ -62,7 +62,7 @@ impl ProblemAnswer {
     }
 
     /// 404: what was named does not exist.
-    pub fn not_found(detail: &'static str) -> Self {
+    pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
@@ -80,6 +80,11 @@ impl ProblemAnswer {
     /// 415: the body is of another type, or compressed.
     pub fn unsupported(detail: &'static str) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+    }
+
+    /// 422: what was asked is understood, and cannot be done with this configuration.
+    pub fn unprocessable(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// 503, and when to come again: our own fault or state, sending again can help.
@@ -152,6 +157,11 @@ pub async fn no_such_path() -> ProblemAnswer {
 /// The answer to a method that a path for reading does not take.
 pub async fn only_for_reading() -> ProblemAnswer {
     ProblemAnswer::wrong_method("GET, HEAD")
+}
+
+/// The answer to a method that a path for doing something does not take.
+pub async fn only_for_posting() -> ProblemAnswer {
+    ProblemAnswer::wrong_method("POST")
 }
 
 #[cfg(test)]

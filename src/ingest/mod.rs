@@ -1,4 +1,7 @@
 //! Event → routes → contents → `store.accept`: what happens between a decoded webhook and its 202.
+//!
+//! [`parts`] says who gets which items; a preview asks it too, so that what is shown before is what happens then.
+//! What is kept is counted here, once, whichever door it came through.
 
 use std::sync::Arc;
 
@@ -6,11 +9,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::model::delivery::NewDelivery;
-use crate::model::event::{Event, Item};
+use crate::model::event::{Event, Item, Severity};
 use crate::model::name::{DeliveryId, Name};
 use crate::render::Renderer;
-use crate::routing::Routes;
+use crate::routing::{Group, Regrouped, Routes};
 use crate::store::{Accepted, NewEvent, Store, StoreError};
+use crate::telemetry::metrics;
 
 /// What an event passes on its way into the store.
 pub struct Ingest {
@@ -31,6 +35,19 @@ pub enum Way {
     Direct(Name),
 }
 
+/// Who gets which items of an event that goes this way. Without routes, a routed event goes nowhere.
+pub fn parts<'e>(routes: Option<&'e Routes>, event: &'e Event, way: &'e Way) -> Regrouped<'e> {
+    match (way, routes) {
+        (Way::Routed, Some(routes)) => routes.regroup(event),
+        (Way::Routed, None) => Regrouped { groups: Vec::new(), unknown: Default::default() },
+        (Way::Direct(receiver), _) => {
+            let (items, route) = (event.items.iter().collect(), "direct: the receiver is named, no route is asked");
+            let group = Group { receiver, items, routes: vec![(route, event.items.len())] };
+            Regrouped { groups: vec![group], unknown: Default::default() }
+        }
+    }
+}
+
 impl Ingest {
     /// Keeps an event for its receivers. Returns once it is durable.
     pub async fn accept(
@@ -41,17 +58,38 @@ impl Ingest {
         dedup_window: std::time::Duration,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
-        let (path, parts) = match &way {
-            Way::Direct(receiver) => (receiver.to_string(), vec![(receiver.clone(), event.items.iter().collect())]),
-            Way::Routed => (String::new(), self.routes.as_ref().map(|r| r.regroup(&event)).unwrap_or_default()),
+        let path = match &way {
+            Way::Direct(receiver) => receiver.to_string(),
+            Way::Routed => String::new(),
         };
-        let deliveries = parts.into_iter().map(|(receiver, items)| self.delivery(&event, &items, receiver)).collect();
-        self.store.accept(NewEvent { event, path, payload, dedup_window, deliveries }, now).await
+        let parts = parts(self.routes.as_ref(), &event, &way);
+        parts.tell(&event);
+        let deliveries = parts.groups.iter().map(|group| self.delivery(&event, &group.items, group.receiver)).collect();
+        self.keep(NewEvent { event, path, payload, dedup_window, deliveries }, now).await
     }
 
-    fn delivery(&self, event: &Event, items: &[&Item], receiver: Name) -> NewDelivery {
-        let severity = items.iter().map(|item| item.severity).max().unwrap_or(crate::model::event::Severity::Info);
-        let content = self.renderer.render(event, items, &receiver);
-        NewDelivery { id: DeliveryId::fresh(), receiver, severity, content }
+    /// Keeps an event whose contents are made already. Returns once it is durable.
+    pub async fn keep(&self, new: NewEvent, now: Timestamp) -> Result<Accepted, StoreError> {
+        let source = new.event.source.clone();
+        let accepted = self.store.accept(new, now).await?;
+        count(&source, &accepted);
+        Ok(accepted)
+    }
+
+    fn delivery(&self, event: &Event, items: &[&Item], receiver: &Name) -> NewDelivery {
+        let severity = items.iter().map(|item| item.severity).max().unwrap_or(Severity::Info);
+        let content = self.renderer.render(event, items, receiver);
+        NewDelivery { id: DeliveryId::fresh(), receiver: receiver.clone(), severity, content }
+    }
+}
+
+fn count(source: &Name, accepted: &Accepted) {
+    if accepted.duplicate {
+        ::metrics::counter!(metrics::DUPLICATES, "source" => source.to_string()).increment(1);
+        return;
+    }
+    for (_, receiver, state) in &accepted.deliveries {
+        let labels = [("receiver", receiver.clone()), ("state", state.to_string())];
+        ::metrics::counter!(metrics::DELIVERIES, &labels).increment(1);
     }
 }

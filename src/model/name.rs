@@ -21,6 +21,12 @@ pub struct Name(Arc<str>);
 pub struct NotAName;
 
 impl Name {
+    /// The source of what a human sends by hand. It begins as no configured name may, so nothing configured can be
+    /// called so.
+    pub fn of_send() -> Self {
+        Self("_send".into())
+    }
+
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -157,5 +163,10 @@ mod tests {
         for bad in ["", "_a", "-a", "a__b", "a b", "a/b", "值班", "a.b", "a\n"] {
             assert_eq!(bad.parse::<Name>(), Err(NotAName), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn no_source_can_be_configured_under_the_name_of_ours() {
+        assert_eq!(Name::of_send().as_str().parse::<Name>(), Err(NotAName));
     }
 }

@@ -7,8 +7,11 @@
 
 pub mod actions;
 pub mod deliveries;
+pub mod members;
+pub mod preview;
 pub mod readiness;
 pub mod selection;
+pub mod send;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,7 +4,8 @@
 //! closes the ports, so that whoever balances the load sees it in time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
 
 use crate::store::{Store, StoreError};
 
@@ -12,7 +13,7 @@ use crate::store::{Store, StoreError};
 #[derive(Clone)]
 pub struct Readiness {
     store: Arc<dyn Store>,
-    stopping: Arc<AtomicBool>,
+    stopping: Arc<watch::Sender<bool>>,
 }
 
 /// Why the relay is not ready.
@@ -29,17 +30,24 @@ pub enum NotReady {
 impl Readiness {
     /// As ready as this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, stopping: Arc::default() }
+        Self { store, stopping: Arc::new(watch::Sender::new(false)) }
     }
 
     /// From now on the relay is not ready.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
     }
 
     /// Whether the process was told to end.
     pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
+    }
+
+    /// Resolves when the process has been told to end.
+    pub async fn stopped(&self) {
+        // The sender lives as long as this handle, so the wait ends with a stop only.
+        let mut stopping = self.stopping.subscribe();
+        let _told = stopping.wait_for(|stopping| *stopping).await;
     }
 
     /// Whether webhooks are taken now.

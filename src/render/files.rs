@@ -113,7 +113,7 @@ fn template_name(file: &Path) -> Option<&str> {
 }
 
 /// What makes the template fail whatever the event; found by a sample.
-fn never_works(engine: &Environment<'static>, template: &str) -> Option<String> {
+pub(crate) fn never_works(engine: &Environment<'static>, template: &str) -> Option<String> {
     let items = [sample(Status::Firing), sample(Status::Resolved)];
     let event = Event {
         id: EventId(String::new()),

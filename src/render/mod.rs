@@ -57,6 +57,7 @@
 //! link of an `http(s)` address and shows only the title of any other.
 
 mod context;
+pub mod doubts;
 mod engine;
 mod files;
 mod link;
@@ -65,8 +66,9 @@ mod outside;
 mod overview;
 mod plain;
 mod time;
+pub mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -114,6 +116,24 @@ struct Part {
     body: String,
 }
 
+/// What became of a rendering.
+#[derive(Debug)]
+pub struct Rendered {
+    /// What is said.
+    pub content: Content,
+    /// Why the plain built-in said it, where it stood in.
+    pub failure: Option<Failure>,
+}
+
+/// A template that failed on an event.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its name.
+    pub template: String,
+    /// What went wrong, and in which line; may hold texts from outside.
+    pub error: String,
+}
+
 impl Renderer {
     /// Compiles the built-in and the operator's templates, or says everything that is wrong with them (paths like
     /// `templates[0]` and `receivers.oncall.template`).
@@ -131,20 +151,42 @@ impl Renderer {
         engine_with(templates, receivers).err().unwrap_or_default()
     }
 
-    /// What these items of the event say to this receiver.
+    /// The templates a receiver may take: the built-in ones and the operator's own.
+    pub fn templates(&self) -> BTreeSet<&str> {
+        self.engine.templates().map(|(name, _)| name).filter(|name| *name != "layout").collect()
+    }
+
+    /// What these items of the event say to this receiver. A template that fails is counted and logged.
     pub fn render(&self, event: &Event, items: &[&Item], receiver: &Name) -> Content {
+        let Rendered { content, failure } = self.try_out(event, items, receiver, None);
+        if let Some(Failure { template, error }) = failure {
+            ::metrics::counter!(RENDER_FALLBACKS, "template" => template.clone()).increment(1);
+            let (receiver, event) = (receiver.as_str(), event.id.0.as_str());
+            // Debug: a template may have put a text from outside into the error.
+            tracing::warn!(template, receiver, event, ?error, "the plain built-in stood in");
+        }
+        content
+    }
+
+    /// The same, and nobody is told but the caller; with another template than the receiver's, if one is given.
+    pub fn try_out(&self, event: &Event, items: &[&Item], receiver: &Name, template: Option<&str>) -> Rendered {
         let taste = self.receivers.get(receiver);
         let zone = taste.map_or(TimeZone::UTC, |taste| taste.zone.clone());
         let overview = Overview::of(event, items, &zone);
-        let template = taste.and_then(|taste| taste.template.as_deref()).unwrap_or(event.kind);
-        let parts = self.parts(template, &overview, receiver, &zone).unwrap_or_else(|error| {
-            ::metrics::counter!(RENDER_FALLBACKS, "template" => template.to_owned()).increment(1);
-            let (receiver, event) = (receiver.as_str(), event.id.0.as_str());
-            // Debug: a template may have put a text from outside into the error.
-            tracing::warn!(template, receiver, event, error = ?error.to_string(), "the plain built-in stood in");
-            plain::render(&overview)
-        });
-        content(&overview, parts)
+        let template = template.or_else(|| taste.and_then(|taste| taste.template.as_deref())).unwrap_or(event.kind);
+        let (parts, failure) = match self.parts(template, &overview, receiver, &zone) {
+            Ok(parts) => (parts, None),
+            Err(error) => {
+                let failure = Failure { template: template.to_owned(), error: error.to_string() };
+                (plain::render(&overview), Some(failure))
+            }
+        };
+        Rendered { content: content(&overview, parts), failure }
+    }
+
+    /// Why this template can never work, if that is so. Of those that receivers take it is known since the start.
+    pub fn never_works(&self, template: &str) -> Option<String> {
+        files::never_works(&self.engine, template)
     }
 
     fn parts(

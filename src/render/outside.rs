@@ -18,6 +18,11 @@ pub(crate) const LONGEST: usize = 4_000;
 ///   (joiners stay behind a character beyond ASCII, where emoji and many scripts need them);
 /// - what is longer than [`LONGEST`] characters ends with `…`.
 pub(crate) fn cleaned(outside: &str) -> String {
+    clipped(&visible(outside), LONGEST)
+}
+
+/// [`cleaned`], however long it is.
+pub(crate) fn visible(outside: &str) -> String {
     let mut kept = String::with_capacity(outside.len().min(4 * LONGEST));
     let mut line = String::new();
     for c in outside.chars() {
@@ -30,7 +35,7 @@ pub(crate) fn cleaned(outside: &str) -> String {
         }
     }
     end_line(&mut kept, &mut line);
-    clipped(&kept, LONGEST)
+    kept
 }
 
 fn end_line(kept: &mut String, line: &mut String) {

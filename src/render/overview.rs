@@ -243,7 +243,7 @@ fn is_said_elsewhere(key: &str, value: &str, item: &Item) -> bool {
 }
 
 /// `runbook_url` → `Runbook`; `None` where no address is to be expected.
-fn link_title(key: &str) -> Option<String> {
+pub(crate) fn link_title(key: &str) -> Option<String> {
     let stem = key.strip_suffix("_url").or_else(|| key.strip_suffix("_link"));
     let stem = stem.or_else(|| ["runbook", "dashboard"].contains(&key).then_some(key))?;
     let words = outside::one_line(&stem.replace('_', " "));

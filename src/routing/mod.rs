@@ -1,4 +1,4 @@
-//! The tree of matchers: which receivers get which items. Pure but for one warning, in [`Routes::regroup`].
+//! The tree of matchers: which receivers get which items, and by which route. Pure.
 //!
 //! Third stop of an alert, between `sources` and `render`. The tree is Alertmanager's
 //! (<https://prometheus.io/docs/alerting/latest/configuration/#route>): an item enters at the root and goes down into
@@ -31,8 +31,36 @@ const LONGEST_UNKNOWN: usize = 100;
 pub struct Routes {
     /// Every configured receiver, in name order. Inside the tree a receiver is its place in this list.
     receivers: Vec<Name>,
-    receiver_label: Option<String>,
+    receiver_label: Option<NamedBy>,
     root: Node,
+}
+
+/// A label or annotation by which items name their receiver.
+#[derive(Debug)]
+struct NamedBy {
+    label: String,
+    /// How that way is called, beside the nodes of the tree.
+    said: String,
+}
+
+/// An event's items, each routed by itself, and those that go to the same receiver put together again.
+#[derive(Debug)]
+pub struct Regrouped<'e> {
+    /// One for each receiver, in the order in which items ask for them.
+    pub groups: Vec<Group<'e>>,
+    /// The names items gave that no receiver has.
+    pub unknown: BTreeSet<&'e str>,
+}
+
+/// The items of an event that go to one receiver.
+#[derive(Debug)]
+pub struct Group<'e> {
+    /// Who gets them.
+    pub receiver: &'e Name,
+    /// In the event's order.
+    pub items: Vec<&'e Item>,
+    /// Which routes brought them, and how many each; for a person: `route.routes[0]: severity="critical"`.
+    pub routes: Vec<(&'e str, usize)>,
 }
 
 impl Routes {
@@ -45,40 +73,47 @@ impl Routes {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { receivers, receiver_label: route.receiver_label.clone(), root })
+        let named_by = |label: &String| NamedBy {
+            label: label.clone(),
+            said: format!("route.receiver_label: `{label}` names the receiver"),
+        };
+        Ok(Self { receivers, receiver_label: route.receiver_label.as_ref().map(named_by), root })
     }
 
     /// The receivers of one item, each once, in the order the tree names them. Empty: it is dropped.
     pub fn matching(&self, event: &Event, item: &Item) -> Vec<Name> {
         let (places, _unknown) = self.places(event, item);
-        places.into_iter().map(|place| self.receivers[place].clone()).collect()
+        places.into_iter().map(|(place, _)| self.receivers[place].clone()).collect()
     }
 
-    /// Every item routed by itself, and those that go to the same receiver put together again. Items stay in the
-    /// event's order; receivers come in the order in which items ask for them. Names of receivers that do not exist
-    /// are logged, in one line for the event.
-    pub fn regroup<'e>(&self, event: &'e Event) -> Vec<(Name, Vec<&'e Item>)> {
-        let mut groups: Vec<(usize, Vec<&Item>)> = Vec::new();
+    /// Who gets which items of an event.
+    pub fn regroup<'e>(&'e self, event: &'e Event) -> Regrouped<'e> {
+        let mut groups: Vec<Group<'e>> = Vec::new();
         let mut unknown = BTreeSet::new();
         for item in &event.items {
             let (places, name) = self.places(event, item);
             unknown.extend(name);
-            for place in places {
-                match groups.iter_mut().find(|(known, _)| *known == place) {
-                    Some((_, items)) => items.push(item),
-                    None => groups.push((place, vec![item])),
+            for (place, route) in places {
+                let receiver = &self.receivers[place];
+                match groups.iter_mut().find(|group| group.receiver == receiver) {
+                    Some(group) => group.take(item, route),
+                    None => groups.push(Group { receiver, items: vec![item], routes: vec![(route, 1)] }),
                 }
             }
         }
-        warn_of(event, &unknown);
-        groups.into_iter().map(|(place, items)| (self.receivers[place].clone(), items)).collect()
+        Regrouped { groups, unknown }
     }
 
-    /// Where one item goes, and the name it gave if no receiver is called so.
-    fn places<'e>(&self, event: &'e Event, item: &'e Item) -> (Vec<usize>, Option<&'e str>) {
+    /// The name an item gives, if no receiver is called so: then the tree decides about it.
+    pub fn unknown_receiver<'e>(&self, item: &'e Item) -> Option<&'e str> {
+        self.named_by(item).filter(|name| self.place_of(name).is_none())
+    }
+
+    /// Where one item goes and by which route, and the name it gave if no receiver is called so.
+    fn places<'e>(&'e self, event: &'e Event, item: &'e Item) -> (Vec<(usize, &'e str)>, Option<&'e str>) {
         let named = self.named_by(item);
-        if let Some(place) = named.and_then(|name| self.place_of(name)) {
-            return (vec![place], None);
+        if let (Some(place), Some(by)) = (named.and_then(|name| self.place_of(name)), &self.receiver_label) {
+            return (vec![(place, &by.said)], None);
         }
         let mut places = Vec::new();
         self.root.route(Seen::of(event, item), &mut places);
@@ -87,7 +122,7 @@ impl Routes {
 
     /// The receiver an item names itself: by the label, or else by the annotation.
     fn named_by<'e>(&self, item: &'e Item) -> Option<&'e str> {
-        let label = self.receiver_label.as_deref()?;
+        let label = &self.receiver_label.as_ref()?.label;
         let words = [item.labels.get(label), item.annotations.get(label)];
         words.into_iter().flatten().map(String::as_str).find(|name| !name.is_empty())
     }
@@ -97,14 +132,27 @@ impl Routes {
     }
 }
 
-fn warn_of(event: &Event, unknown: &BTreeSet<&str>) {
-    let Some(first) = unknown.first() else { return };
-    let receiver: String = first.chars().take(LONGEST_UNKNOWN).collect();
-    tracing::warn!(
-        source = %event.source,
-        event = %event.id,
-        ?receiver,
-        "{} of the receivers that items name do not exist: the route tree decides about these items",
-        unknown.len(),
-    );
+impl<'e> Group<'e> {
+    fn take(&mut self, item: &'e Item, route: &'e str) {
+        self.items.push(item);
+        match self.routes.iter_mut().find(|(known, _)| *known == route) {
+            Some((_, items)) => *items += 1,
+            None => self.routes.push((route, 1)),
+        }
+    }
+}
+
+impl Regrouped<'_> {
+    /// Logs the names of receivers that do not exist, in one line for the event.
+    pub fn tell(&self, event: &Event) {
+        let Some(first) = self.unknown.first() else { return };
+        let receiver: String = first.chars().take(LONGEST_UNKNOWN).collect();
+        tracing::warn!(
+            source = %event.source,
+            event = %event.id,
+            ?receiver,
+            "{} of the receivers that items name do not exist: the route tree decides about these items",
+            self.unknown.len(),
+        );
+    }
 }

@@ -3,7 +3,8 @@
 //! `drop` means "nobody gets it", as Alertmanager users write it with a receiver that does nothing: a node that drops
 //! has matched, so its parent's receivers do not get the item either; its children are asked first, and a child that
 //! names no receiver inherits the drop. `drop` with `continue` lets later siblings have the item all the same.
-//! Everything that is wrong is gathered, each with its path.
+//! Everything that is wrong is gathered, each with its path. A node knows how to say which one it is, so that a person
+//! can be told why a receiver got an item.
 
 use crate::config::Route;
 use crate::config::problem::Problem;
@@ -19,11 +20,14 @@ pub(crate) struct Node {
     receivers: Vec<usize>,
     goes_on: bool,
     children: Vec<Node>,
+    /// Which node it is, for a person: its path, and what an item must match to come here.
+    said: String,
 }
 
 impl Node {
-    /// Adds the item's receivers, each once, if this node matches it. Returns whether it does.
-    pub(crate) fn route(&self, seen: Seen<'_>, into: &mut Vec<usize>) -> bool {
+    /// Adds the item's receivers, each once and with the node that named it, if this node matches the item. Returns
+    /// whether it does.
+    pub(crate) fn route<'n>(&'n self, seen: Seen<'_>, into: &mut Vec<(usize, &'n str)>) -> bool {
         if !self.matchers.iter().all(|matcher| matcher.matches(seen.word(matcher.name()))) {
             return false;
         }
@@ -38,8 +42,8 @@ impl Node {
         }
         if !taken {
             for place in &self.receivers {
-                if !into.contains(place) {
-                    into.push(*place);
+                if !into.iter().any(|(known, _)| known == place) {
+                    into.push((*place, &self.said));
                 }
             }
         }
@@ -78,21 +82,25 @@ impl<'n> Compiler<'n> {
         if route.goes_on {
             self.problem("route.continue", "the root has no siblings to go on to");
         }
-        self.node(route, "route", &[])
+        self.node(route, "route", "", &[])
     }
 
-    fn child(&mut self, route: &Route, path: &str, inherited: &[usize]) -> Node {
+    fn child(&mut self, route: &Route, path: &str, above: &str, inherited: &[usize]) -> Node {
         if route.receiver_label.is_some() {
             self.problem(&format!("{path}.receiver_label"), "only the root can have a receiver_label");
         }
         if route.drop && !route.receivers.is_empty() {
             self.problem(&format!("{path}.drop"), "a route cannot both drop and name a receiver");
         }
-        self.node(route, path, inherited)
+        self.node(route, path, above, inherited)
     }
 
-    fn node(&mut self, route: &Route, path: &str, inherited: &[usize]) -> Node {
+    /// `above` is what an item must match to come as far as the parent.
+    fn node(&mut self, route: &Route, path: &str, above: &str, inherited: &[usize]) -> Node {
         let matchers = self.matchers(route, path);
+        let above = Some(above.to_owned()).filter(|above| !above.is_empty());
+        let wanted: Vec<_> = above.into_iter().chain(matchers.iter().map(Matcher::to_string)).collect();
+        let wanted = wanted.join(", ");
         let receivers = match (route.drop, route.receivers.is_empty()) {
             (true, _) => Vec::new(),
             (false, true) => inherited.to_vec(),
@@ -100,8 +108,13 @@ impl<'n> Compiler<'n> {
         };
         let children = route.routes.iter().enumerate();
         let children =
-            children.map(|(i, child)| self.child(child, &format!("{path}.routes[{i}]"), &receivers)).collect();
-        Node { matchers, receivers, goes_on: route.goes_on, children }
+            children.map(|(i, child)| self.child(child, &format!("{path}.routes[{i}]"), &wanted, &receivers)).collect();
+        let said = match (wanted.is_empty(), route.routes.is_empty()) {
+            (false, _) => format!("{path}: {wanted}"),
+            (true, true) => format!("{path}: everything"),
+            (true, false) => format!("{path}: what no route below it takes"),
+        };
+        Node { matchers, receivers, goes_on: route.goes_on, children, said }
     }
 
     fn matchers(&mut self, route: &Route, path: &str) -> Vec<Matcher> {

@@ -13,11 +13,12 @@ use jiff::Timestamp;
 
 use crate::model::event::{Event, Item, Labels, Severity, Status};
 use crate::model::name::{EventId, Name};
-use crate::sources::BadBody;
+use crate::sources::doubts::Doubt;
 use crate::sources::generic::fields::Fields;
 use crate::sources::generic::members::Members;
 use crate::sources::outside::{LONGEST_TITLE, one_line, sha256, web_address};
 use crate::sources::severity::Severities;
+use crate::sources::{BadBody, doubts};
 
 /// The kind, as matchers see it.
 pub const KIND: &str = "generic";
@@ -51,6 +52,23 @@ pub(crate) fn decode(
         items: vec![said.item(key, received_at)],
         truncated: 0,
     })
+}
+
+/// The fields that cost themselves on this body, and words that mean nothing.
+pub(crate) fn doubts_of(source: &Name, fields: &Fields, severities: &Severities, body: &[u8]) -> Vec<Doubt> {
+    let Ok(members) = Members::read(body) else { return Vec::new() };
+    let payload = members.payload();
+    let mut doubts: Vec<_> = fields.doubts(&payload).into_iter().map(Doubt::of_all).collect();
+    let ask = |field: &Option<fields::Field>| field.as_ref().and_then(|field| field.text(&payload, source));
+    if ask(&fields.url).is_some_and(|address| web_address(&address).is_none()) {
+        doubts.push(Doubt::of_all("fields.url says no http(s) address: there is no link".to_owned()));
+    }
+    let word = ask(&fields.severity).filter(|word| !severities.knows(word)).map(|word| ("fields.severity", word));
+    let labels = fields.labels(&payload, source);
+    let member = |name: &str| labels.get(name).cloned().or_else(|| members.word(name));
+    let word = if fields.severity.is_some() { word } else { severities.unknown(member) };
+    doubts.extend(word.map(|(place, word)| Doubt::of_all(doubts::unknown_word(source, place, &word, severities))));
+    doubts
 }
 
 /// What the fields and the members come to.

@@ -14,7 +14,8 @@ mod severity;
 mod text;
 mod wire;
 
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
 use crate::model::event::{Event, Item, Labels, Status};
@@ -58,6 +59,17 @@ pub fn decode(source: &Name, headers: &HeaderMap, body: &[u8], received_at: Time
         order_key,
         truncated: 0,
     }))
+}
+
+/// The headers of a delivery of this event. `None` if that cannot be the name of one.
+pub(crate) fn headers(event: &str, body: &[u8]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(EVENT, event.trim().parse().ok()?);
+    // GitHub sends JSON or, if its user has chosen so, this form.
+    if body.starts_with(b"payload=") {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    }
+    Some(headers)
 }
 
 /// The only item: a delivery tells of one thing.

@@ -7,6 +7,7 @@
 
 pub mod alertmanager;
 pub mod auth;
+pub mod doubts;
 pub mod generic;
 pub mod github;
 mod outside;
@@ -24,6 +25,7 @@ use crate::config::problem::Problem;
 use crate::model::event::Event;
 use crate::model::name::Name;
 use crate::sources::auth::{Guard, Unauthorised};
+use crate::sources::doubts::Doubt;
 use crate::sources::generic::fields::Fields;
 use crate::sources::severity::Severities;
 
@@ -83,6 +85,11 @@ impl Sources {
         if problems.is_empty() { Ok(Self(ready)) } else { Err(problems) }
     }
 
+    /// The names of all sources.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.keys().map(Name::as_str)
+    }
+
     /// The source of that name.
     pub fn named(&self, name: &str) -> Option<&Source> {
         self.0.get(name)
@@ -115,6 +122,30 @@ impl Source {
     /// Its name.
     pub fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// The headers of a webhook that says this by hand, beside its body: which event it is, where a header says so.
+    /// `None` if it would have to, and nothing was said.
+    pub fn headers(&self, event: Option<&str>, body: &[u8]) -> Option<HeaderMap> {
+        match &self.speaks {
+            Speaks::Github => github::headers(event?, body),
+            Speaks::Alertmanager | Speaks::Generic(_) => Some(HeaderMap::new()),
+        }
+    }
+
+    /// Whether a header says which event a body is.
+    pub fn names_events(&self) -> bool {
+        matches!(self.speaks, Speaks::Github)
+    }
+
+    /// What a person who tries a body should know of what became of it: it was understood, and something of it was
+    /// not as the sender or the configuration meant it.
+    pub fn doubts(&self, body: &[u8], event: &Event) -> Vec<Doubt> {
+        match &self.speaks {
+            Speaks::Alertmanager => doubts::of_alertmanager(&self.name, &self.severities, body, event),
+            Speaks::Github => Vec::new(),
+            Speaks::Generic(fields) => generic::doubts_of(&self.name, fields, &self.severities, body),
+        }
     }
 
     /// How long a twin of an event is a duplicate.

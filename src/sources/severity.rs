@@ -51,6 +51,17 @@ impl Severities {
         present.next().map_or(self.default, |word| self.called(word.as_ref()))
     }
 
+    /// The label that decides, and its word, where that word means nothing here, so that the default counts.
+    pub fn unknown<W: AsRef<str>>(&self, word: impl Fn(&str) -> Option<W>) -> Option<(&str, W)> {
+        let mut present = self.labels.iter().filter_map(|name| Some((name.as_str(), word(name)?)));
+        present.find(|(_, word)| !word.as_ref().is_empty()).filter(|(_, word)| !self.knows(word.as_ref()))
+    }
+
+    /// Whether a word means something here.
+    pub fn knows(&self, word: &str) -> bool {
+        self.in_map(word).is_some() || Severity::named(word).is_some()
+    }
+
     /// The severity of the first of these words that the map knows; names of severities are not looked for.
     pub fn mapped<W: AsRef<str>>(&self, word: impl Fn(&str) -> Option<W>) -> Option<Severity> {
         self.labels.iter().filter_map(|name| word(name)).find_map(|word| self.in_map(word.as_ref()))
@@ -108,6 +119,19 @@ mod tests {
         assert_eq!(severity_of(&[("level", "info"), ("severity", "")]), Severity::Info, "an empty label is no label");
         assert_eq!(severity_of(&[("level", "info"), ("severity", "none")]), Severity::Warning, "unknown: the default");
         assert_eq!(severity_of(&[]), Severity::Warning);
+    }
+
+    #[test]
+    fn a_word_that_means_nothing_is_told_with_its_label() {
+        let severities = Severities::compile(&rules(&[("P0", Severity::Critical)]), "sources.am").unwrap();
+        let unknown = |labels: &[(&str, &str)]| {
+            let labels: Labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            severities.unknown(|name| labels.get(name).cloned()).map(|(name, word)| format!("{name}={word}"))
+        };
+        assert_eq!(unknown(&[("severity", ""), ("level", "none")]).as_deref(), Some("level=none"));
+        assert_eq!(unknown(&[("severity", "p0"), ("level", "none")]), None, "the first one that is there decides");
+        assert_eq!(unknown(&[("severity", "INFO")]), None);
+        assert_eq!(unknown(&[]), None);
     }
 
     #[test]

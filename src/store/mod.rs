@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::model::content::Content;
 use crate::model::delivery::{Delivery, DeliveryRecord, NewDelivery, State};
@@ -273,6 +273,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rung whenever something new may wait in this lane. Register before looking at the table.
     fn arrivals(&self, receiver: &Name) -> Arc<Notify>;
+
+    /// Changes whenever a delivery that is kept may have moved on: an attempt ended, somebody called it off. Subscribe
+    /// before looking at the table.
+    fn moves(&self) -> watch::Receiver<()>;
 
     /// Takes or renews the right to send for an app. A new owner gets a new epoch, and whatever an older epoch left
     /// `sending` is put back at once, possibly duplicated (or held). `None`: another owner has it.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use dingtalk_relay::app::check::{Compiled, compile};
 use dingtalk_relay::app::lanes::{Lanes, Watch};
 use dingtalk_relay::app::relay::{Listeners, Relay};
@@ -16,6 +17,7 @@ use dingtalk_relay::dispatch::lane::{Lane, Step};
 use dingtalk_relay::dispatch::run;
 use dingtalk_relay::gate::Gate;
 use dingtalk_relay::http;
+use dingtalk_relay::http::hooks::Live;
 use dingtalk_relay::ingest::{Ingest, Way};
 use dingtalk_relay::model::name::Name;
 use dingtalk_relay::operator::Operator;
@@ -23,7 +25,7 @@ use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::receipts::{self, Receipts};
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
-use dingtalk_relay::sources::Decoded;
+use dingtalk_relay::sources::{Decoded, Sources};
 use dingtalk_relay::store::{Accepted, Store, StoreError, sqlite};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -126,6 +128,11 @@ impl World {
         let url = format!("http://{}{path}", self.relay.hooks());
         let request = self.http.post(url).bearer_auth(TOKEN).header("content-type", "application/json").body(body);
         answer(request).await
+    }
+
+    /// Posts JSON to a path of the admin port.
+    pub async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.http.post(format!("http://{}{path}", self.relay.admin())).json(body)).await
     }
 
     /// Reads a path of the admin port.
@@ -254,6 +261,16 @@ impl Bench {
         Ingest { routes, renderer, store: Arc::clone(store) as Arc<dyn Store> }
     }
 
+    fn live(&self) -> Arc<ArcSwap<Live>> {
+        Arc::new(ArcSwap::from_pointee(Live {
+            sources: Sources::compile(&self.config.sources).unwrap(),
+            ingest: Self::ingest(&self.config, &self.store),
+            receivers: self.config.receivers.clone(),
+            max_body: self.config.http.max_body,
+            dingtalk_path: None,
+        }))
+    }
+
     async fn lanes(config: &Config, store: &Arc<Troubled>, owner: u32, now: Timestamp) -> Lanes {
         let store = Arc::clone(store) as Arc<dyn Store>;
         Lanes::open(&Arc::new(config.clone()), &store, &owner.to_string(), now).await.unwrap()
@@ -294,7 +311,7 @@ impl Bench {
 
     /// Accepts a captured body for one receiver.
     pub async fn accept(&self, receiver: &str, body: &[u8]) -> Accepted {
-        let sources = dingtalk_relay::sources::Sources::compile(&self.config.sources).unwrap();
+        let sources = Sources::compile(&self.config.sources).unwrap();
         let source = sources.named("alertmanager").unwrap();
         let Decoded::Event(event) = source.decode(&::http::HeaderMap::new(), body, self.clock.now()).unwrap() else {
             panic!()
@@ -385,7 +402,8 @@ impl Bench {
             Box::new(move || apps.apps(clock.now())),
             Readiness::new(store),
         );
-        let router = http::admin::router(Arc::new(operator), &self.config.admin, "127.0.0.1:1".parse().unwrap());
+        let live = self.live();
+        let router = http::admin::router(Arc::new(operator), live, &self.config.admin, "127.0.0.1:1".parse().unwrap());
         let answer = ask(router, "GET", path, &[("host", "localhost")], "").await;
         assert_eq!(answer.status.as_u16(), 200, "{path}: {answer:?}");
         answer.json()

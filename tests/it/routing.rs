@@ -125,6 +125,28 @@ fn items_of_one_event_that_go_to_the_same_receiver_stay_together_in_order() {
 }
 
 #[test]
+fn who_gets_an_item_is_told_by_which_route() {
+    let inner = Route { routes: vec![to("db", ["app=db"])], ..to("prod", ["ns=~\"prod-.*\"", "sev!=info"]) };
+    let tree = Route { receiver_label: Some("to".into()), ..root("all", [goes_on(inner), to("all", ["ns=prod-b"])]) };
+    let event = event([
+        [("ns", "prod-a"), ("app", "db"), ("to", "")],
+        [("ns", "prod-b"), ("app", ""), ("to", "")],
+        [("ns", "x"), ("app", ""), ("to", "")],
+        [("ns", "x"), ("app", ""), ("to", "db")],
+    ]);
+    let routes = compiled(&tree);
+    let said = |receiver: &str| {
+        let groups = routes.regroup(&event).groups;
+        groups.into_iter().find(|group| group.receiver.as_str() == receiver).unwrap().routes
+    };
+    let prod = "route.routes[0]: ns=~\"prod-.*\", sev!=\"info\"";
+    let inside = "route.routes[0].routes[0]: ns=~\"prod-.*\", sev!=\"info\", app=\"db\"";
+    assert_eq!(said("prod"), [(prod, 1)]);
+    assert_eq!(said("db"), [(inside, 1), ("route.receiver_label: `to` names the receiver", 1)]);
+    assert_eq!(said("all"), [("route.routes[1]: ns=\"prod-b\"", 1), ("route: what no route below it takes", 1)]);
+}
+
+#[test]
 fn our_words_win_over_labels_of_the_same_name_which_stay_reachable() {
     let own = [("severity", "page"), ("source", "s"), ("receiver", "r"), ("label_app", "a"), ("app", "b")];
     let mut event = event([own]);
@@ -163,7 +185,7 @@ proptest! {
         for item in &event.items {
             prop_assert_eq!(routes.matching(&event, item), modelled(&tree, item), "{:?} {:?}", tree, item.labels);
         }
-        let regrouped: usize = routes.regroup(&event).iter().map(|(_, items)| items.len()).sum();
+        let regrouped: usize = routes.regroup(&event).groups.iter().map(|group| group.items.len()).sum();
         let singly: usize = event.items.iter().map(|item| routes.matching(&event, item).len()).sum();
         prop_assert_eq!(regrouped, singly);
     }
@@ -228,9 +250,11 @@ fn any_labels() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
 
 /// `receiver: items`, for each receiver of the event.
 fn summary(routes: &Routes, event: &Event) -> Vec<String> {
-    let number = |item: &Item| format!(" {}", item.fingerprint);
-    let groups = routes.regroup(event).into_iter();
-    groups.map(|(name, items)| format!("{name}:{}", items.into_iter().map(number).collect::<String>())).collect()
+    let regrouped = routes.regroup(event);
+    regrouped.tell(event);
+    let number = |item: &&Item| format!(" {}", item.fingerprint);
+    let groups = regrouped.groups.iter();
+    groups.map(|group| format!("{}:{}", group.receiver, group.items.iter().map(number).collect::<String>())).collect()
 }
 
 fn receivers_of<const N: usize>(tree: &Route, item: [(&str, &str); N]) -> Vec<String> {

@@ -58,7 +58,10 @@ fn every_command_of_the_readme_is_one_we_understand() {
         }
         names.extend(arguments.split_whitespace().next().map(str::to_owned));
     }
-    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["check", "demo", "explain", "serve", "simulate"]);
+    assert_eq!(
+        names.into_iter().collect::<Vec<_>>(),
+        ["check", "demo", "explain", "render", "send", "serve", "simulate"]
+    );
 }
 
 #[test]

@@ -101,6 +101,10 @@ impl Store for Troubled {
         self.inner.arrivals(receiver)
     }
 
+    fn moves(&self) -> watch::Receiver<()> {
+        self.inner.moves()
+    }
+
     async fn own(
         &self,
         app: &Name,

@@ -11,7 +11,7 @@ mod body;
 mod budget;
 mod quiet;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,11 +29,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::config::Receiver;
 use crate::http::health;
 use crate::http::problem::{self, ProblemAnswer};
 use crate::ingest::{Ingest, Way};
 use crate::model::delivery;
 use crate::model::name::{DeliveryId, EventId, Name};
+use crate::operator::preview::Configured;
 use crate::operator::readiness::Readiness;
 use crate::sources::auth::Unauthorised;
 use crate::sources::{Decoded, Source, Sources};
@@ -51,8 +53,8 @@ pub struct Live {
     pub sources: Sources,
     /// Where events go.
     pub ingest: Ingest,
-    /// Who may be named in a direct path.
-    pub receivers: BTreeSet<Name>,
+    /// Who may be named in a direct path, and how they want their messages.
+    pub receivers: BTreeMap<Name, Receiver>,
     /// The largest body, in bytes.
     pub max_body: u64,
     /// The source behind `/dingtalk/{receiver}/send`, if that path is served.
@@ -140,17 +142,6 @@ fn not_admitted(why: Unauthorised) -> ProblemAnswer {
     match why {
         Unauthorised::WrongCredentials => ProblemAnswer::unauthorised(&SCHEMES),
         Unauthorised::SecretUnreadable => ProblemAnswer::unavailable("nobody can be told right from wrong now"),
-    }
-}
-
-fn count(source: &str, duplicate: bool, deliveries: &[(DeliveryId, String, delivery::State)]) {
-    if duplicate {
-        ::metrics::counter!(metrics::DUPLICATES, "source" => source.to_owned()).increment(1);
-        return;
-    }
-    for (_, receiver, state) in deliveries {
-        let labels = [("receiver", receiver.clone()), ("state", state.to_string())];
-        ::metrics::counter!(metrics::DELIVERIES, &labels).increment(1);
     }
 }
 
@@ -254,7 +245,6 @@ impl Hooks {
 
         let name = source.name().as_str();
         tracing::info!(source = name, event = %kept.event, duplicate = kept.duplicate, "webhook accepted");
-        count(name, kept.duplicate, &kept.deliveries);
         Ok(told(&kept.event, kept.duplicate, &kept.deliveries))
     }
 
@@ -297,6 +287,16 @@ impl Hooks {
 }
 
 impl Live {
+    /// What a preview needs of it: the same as a webhook, but nobody who keeps or sends.
+    pub fn configured(&self) -> Configured<'_> {
+        Configured {
+            sources: &self.sources,
+            routes: self.ingest.routes.as_ref(),
+            renderer: &self.ingest.renderer,
+            receivers: &self.receivers,
+        }
+    }
+
     /// The source, if there is one and the headers do not show a stranger.
     fn admit<'l>(&self, source: Option<&'l Source>, parts: &Parts) -> Result<&'l Source, ProblemAnswer> {
         let source = source.ok_or_else(|| ProblemAnswer::not_found("no source of this name is configured"))?;
@@ -316,7 +316,7 @@ impl Live {
             }
             Some(name) => {
                 let no_receiver = ProblemAnswer::not_found("no receiver of this name is configured");
-                Way::Direct(self.receivers.get(name).ok_or(no_receiver)?.clone())
+                Way::Direct(self.receivers.get_key_value(name).ok_or(no_receiver)?.0.clone())
             }
         };
         body::readable(&parts.headers, source.takes_forms())?;

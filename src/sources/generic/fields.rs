@@ -118,6 +118,17 @@ impl Fields {
         if compiler.problems.is_empty() { Ok(compiled) } else { Err(compiler.problems) }
     }
 
+    /// Which fields are as if they were not configured, for this payload, and why.
+    pub(super) fn doubts(&self, payload: &Value) -> Vec<String> {
+        let fields = [&self.title, &self.text, &self.severity, &self.dedup_key, &self.status, &self.url];
+        let mut doubts: Vec<_> = fields.into_iter().flatten().filter_map(|field| field.doubt(payload, false)).collect();
+        doubts.extend(self.labels.iter().filter_map(|field| match field {
+            LabelField::One(_, field) => field.doubt(payload, false),
+            LabelField::All(field) => field.doubt(payload, true),
+        }));
+        doubts
+    }
+
     /// The labels that `payload` has; none that are empty.
     pub(super) fn labels(&self, payload: &Value, source: &Name) -> Labels {
         let mut labels = Labels::new();
@@ -148,6 +159,21 @@ impl Field {
             tracing::debug!(%source, field = self.name, "a field has nothing to say");
             None
         })
+    }
+
+    /// Why it counts for nothing, if it does.
+    fn doubt(&self, payload: &Value, is_map: bool) -> Option<String> {
+        let name = &self.name;
+        match self.expression.eval(context! { payload => payload.clone() }) {
+            Err(error) => Some(format!("fields.{name} cannot be worked out for this payload: {error}")),
+            Ok(value) if is_map && value.kind() != ValueKind::Map => {
+                Some(format!("fields.{name} is no map for this payload: it gives no labels"))
+            }
+            Ok(value) if !is_map && text(&value).is_none() => {
+                Some(format!("fields.{name} has nothing to say about this payload"))
+            }
+            Ok(_) => None,
+        }
     }
 
     /// What it says, as a map of texts; empty if it fails or is no map.

@@ -112,6 +112,12 @@ impl Command {
         }
     }
 
+    /// Whether it may have moved deliveries that were kept before. In a storm most commands keep new ones, and nobody
+    /// waits for those.
+    pub(super) fn moves_deliveries(&self) -> bool {
+        !matches!(self, Self::Accept { .. })
+    }
+
     /// Tells who asked: what came of it, if it was committed, or else why not.
     pub(super) fn answer(self, committed: Result<(), StoreError>) {
         match self {

@@ -41,7 +41,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::model::delivery::DeliveryRecord;
 use crate::model::month::Month;
@@ -243,6 +243,10 @@ impl Store for Sqlite {
 
     fn arrivals(&self, receiver: &Name) -> Arc<Notify> {
         self.condition.bell(receiver)
+    }
+
+    fn moves(&self) -> watch::Receiver<()> {
+        self.condition.moved.subscribe()
     }
 
     /// Always granted, for as long as nobody else asks: the lock file makes this process the only one.

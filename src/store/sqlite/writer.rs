@@ -29,6 +29,8 @@ pub(super) struct Condition {
     pub(super) broken: watch::Sender<Option<String>>,
     /// Whether the last write failed for want of room.
     pub(super) full: AtomicBool,
+    /// Told after every commit that may have moved a delivery.
+    pub(super) moved: watch::Sender<()>,
     bells: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
@@ -43,7 +45,8 @@ pub(super) struct Writer {
 impl Condition {
     /// A whole store with room.
     pub(super) fn new() -> Self {
-        Self { broken: watch::Sender::new(None), full: AtomicBool::new(false), bells: Mutex::default() }
+        let (broken, moved) = (watch::Sender::new(None), watch::Sender::new(()));
+        Self { broken, full: AtomicBool::new(false), moved, bells: Mutex::default() }
     }
 
     /// The bell of a lane.
@@ -130,6 +133,9 @@ impl Writer {
         }
         if committed.is_ok() {
             self.condition.ring(self.work.rung.drain(..));
+            if batch.iter().any(Command::moves_deliveries) {
+                self.condition.moved.send_replace(());
+            }
         }
         batch.into_iter().for_each(|command| command.answer(committed.clone()));
     }

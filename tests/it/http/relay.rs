@@ -88,28 +88,30 @@ impl Relay {
 
     /// The webhook port's paths.
     pub(crate) fn hooks(&self) -> Router {
+        http::hooks::router(Hooks::new(self.live(), self.readiness.clone(), self.patience.clone()))
+    }
+
+    fn live(&self) -> Arc<ArcSwap<Live>> {
         let config = &self.config;
         let route = config.route.as_ref();
-        let live = Live {
+        Arc::new(ArcSwap::from_pointee(Live {
             sources: Sources::compile(&config.sources).unwrap(),
             ingest: Ingest {
                 routes: route.map(|route| Routes::compile(route, &config.receivers).unwrap()),
                 renderer: Renderer::compile(config).unwrap(),
                 store: self.store.clone(),
             },
-            receivers: config.receivers.keys().cloned().collect(),
+            receivers: config.receivers.clone(),
             max_body: config.http.max_body,
             dingtalk_path: config.http.dingtalk_path.clone(),
-        };
-        let live = Arc::new(ArcSwap::from_pointee(live));
-        http::hooks::router(Hooks::new(live, self.readiness.clone(), self.patience.clone()))
+        }))
     }
 
     /// The admin port's paths.
     pub(crate) fn admin(&self) -> Router {
         let (lanes, apps) = (Box::new(lanes), Box::new(apps));
         let operator = Operator::new(self.store.clone(), lanes, apps, self.readiness.clone());
-        http::admin::router(Arc::new(operator), &self.config.admin, self.config.admin.listen)
+        http::admin::router(Arc::new(operator), self.live(), &self.config.admin, self.config.admin.listen)
     }
 
     /// Posts a body to the webhook port, with the right credentials.

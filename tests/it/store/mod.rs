@@ -26,6 +26,7 @@ mod finishing;
 mod forgetting;
 mod handing;
 mod invariants;
+mod moving;
 mod owning;
 mod recalling;
 mod receipts;
