@@ -160,6 +160,28 @@ async fn an_app_with_wrong_credentials_is_replaced_by_a_fallback_in_another_app(
 }
 
 #[tokio::test]
+async fn while_one_lane_probes_the_app_another_waits_for_what_comes_of_it() {
+    let mut town = Town::with("", "  second: { app: ops, open_conversation_id: cid-second==, fallback: refuge }").await;
+    let banned = Answer::code(403, "Forbidden.AccessDenied.IpNotInWhiteList");
+    town.bench.simulator.fault(Api::Send, EVERY_CALL, banned);
+    town.alert(0).await;
+    town.bench.accept("second", &fixture("one-firing.json")).await;
+    town.work_for(3 * MINUTE).await;
+    assert_eq!(town.refuge.messages().len(), 2);
+
+    town.mend();
+    let lane = town.bench.lane("second").await;
+    town.bench.clock.move_to(lane["blocked"]["next_probe_at"].as_str().unwrap().parse().unwrap());
+    town.alert(1).await;
+    town.bench.accept("second", &fixture_of_group("one-firing.json", 1)).await;
+    let waits = town.bench.step("second").await;
+    assert!(matches!(waits, Ok(Step::Wait(_))), "it is the other one's turn to probe: {waits:?}");
+    town.work_for(MINUTE).await;
+
+    assert_eq!((town.bench.simulator.messages().len(), town.refuge.messages().len()), (2, 2));
+}
+
+#[tokio::test]
 async fn a_month_that_is_used_up_is_replaced_by_another_organisation() {
     let mut town = Town::with("", "defaults: { organisation: { calls_per_month: 2 } }").await;
     for group in 0..5 {
