@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::dingtalk::codes::{self, Class, Explanation};
 use crate::dingtalk::verdict;
-use crate::gate::APP_COOLDOWN;
+use crate::gate::observe::APP_COOLDOWN;
 use crate::model::health::{BLOCKED_APP, BLOCKED_CHANNEL, Backoff, DOWN, FAILURES_UNTIL_DOWN, MONTH_USED_UP};
 use crate::model::language::Language;
 use crate::model::outcome::Scope;

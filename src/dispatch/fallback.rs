@@ -113,6 +113,11 @@ mod tests {
         probes.iter().fold(first, |health, probe| health.after(again(), at(*probe)))
     }
 
+    fn down(since: i64, probe: i64) -> Health {
+        let (code, reason) = ("timeout".into(), "No answer came.".into());
+        Health::Down { since: at(since), probe_at: at(probe), times: 3, code, reason }
+    }
+
     fn course(states: &[Health], now: i64) -> String {
         match fallback().course(states, at(now)) {
             Course::Keep => "keep".to_owned(),
@@ -137,9 +142,9 @@ mod tests {
 
     #[test]
     fn only_what_a_human_must_mend_hands_over() {
-        let down = Health::Down { since: at(0), probe_at: at(10_000), times: 9 };
+        let away = down(0, 10_000);
         let cooling = Health::Cooling { until: at(10_000), times: 9 };
-        for state in [Health::Flowing, Health::Failing { failures: 2 }, down, cooling] {
+        for state in [Health::Flowing, Health::Failing { failures: 2 }, away, cooling] {
             assert_eq!(course(&[state.clone(), state], 9_000), "keep");
         }
         for cause in [Cause::Channel, Cause::App, Cause::Month] {
@@ -171,9 +176,9 @@ mod tests {
     #[test]
     fn a_probe_that_cannot_be_made_keeps_nothing_back() {
         let due = blocked(Cause::Channel, 0, &[]);
-        let down = Health::Down { since: at(100), probe_at: at(200), times: 3 };
+        let away = down(100, 200);
         assert_eq!(course(&[due.clone(), Health::Flowing], 180), "keep");
-        assert_eq!(course(&[due.clone(), down], 180), "hand over, at.0");
+        assert_eq!(course(&[due.clone(), away], 180), "hand over, at.0");
         assert_eq!(course(&[due, blocked(Cause::Month, 170, &[])], 180), "hand over, at.0");
     }
 

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::gate::{Gate, UNDER_WAY, app_throttled, blocked};
+use crate::gate::observe::blocked;
+use crate::gate::{Gate, UNDER_WAY};
 use crate::model::call::{Call, Undone};
 use crate::model::health::{Backoff, Block, Cause, Go, Health, later};
 use crate::model::message::{Readers, Target};
@@ -261,8 +262,8 @@ impl Gate {
 
     fn permit_call(&self, by: By, now: Timestamp) -> Result<(), Timestamp> {
         match by {
-            By::Itself => self.inner().limiter.take_if_half_is_free(now),
-            By::Hand => self.inner().limiter.take(now),
+            By::Itself => self.inner().pace.limiter().take_if_half_is_free(now),
+            By::Hand => self.inner().pace.limiter().take(now),
         }
     }
 
@@ -296,7 +297,7 @@ impl Gate {
         match (verdict.outcome, verdict.scope) {
             (Outcome::Blocked, Scope::App) => self.app_after(blocked(verdict, Cause::App), now),
             (Outcome::Blocked, Scope::Month) => self.app_after(blocked(verdict, Cause::Month), now),
-            (Outcome::Throttled, Scope::App) => self.app_after(app_throttled(jitter, verdict), now),
+            (Outcome::Throttled, Scope::App) => self.throttle(jitter, verdict, now),
             (_, Scope::Message | Scope::Channel) => None,
             (_, Scope::Api | Scope::App | Scope::Month) => {
                 self.pause(call, verdict, now);
@@ -339,7 +340,7 @@ fn closed(health: &Health) -> String {
     match health {
         Health::Cooling { .. } => "DingTalk said \"too fast\" to this app, which cools down".to_owned(),
         Health::Blocked(Block { code, reason, .. }) => format!("the app is blocked: {code} ({reason})"),
-        Health::Down { .. } => "the app cannot be reached".to_owned(),
+        Health::Down { code, reason, .. } => format!("the app cannot be reached: {code} ({reason})"),
         Health::Flowing | Health::Failing { .. } => "the app flows".to_owned(),
     }
 }

@@ -11,35 +11,28 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::gate::limiter::Limiter;
+use crate::gate::pace::Pace;
 use crate::model::health::{Backoff, Health, later};
 use crate::model::name::ChannelKey;
 use crate::store::ChannelRow;
 
 /// How long a permit of the channel is kept while the app's own limit makes it wait.
 const HOLD: Duration = Duration::from_secs(1);
-/// How long a lowered rate is kept before it is raised by a step, while sends succeed.
-const STEP: Duration = Duration::from_secs(60);
-/// So many steps lead from nothing to the configured rate.
-const STEPS: u32 = 8;
 
 /// One robot in one group.
 pub struct Channel {
     key: ChannelKey,
     turn: Semaphore,
-    configured: NonZeroU32,
     cooldown: Backoff,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     health: Health,
-    limiter: Limiter,
+    pace: Pace,
     /// When the last permit was taken from the bucket, and whether it was not used.
     granted_at: Timestamp,
     held: bool,
-    /// When the rate was changed last.
-    changed_at: Timestamp,
 }
 
 /// The right to make this channel's next call.
@@ -70,11 +63,10 @@ impl Channel {
     /// A channel as it stands at `now`.
     pub fn new(key: ChannelKey, from: Beginning, now: Timestamp) -> Self {
         let (health, lowered) = from.stored.map(|row| (row.health.taken_up(now), row.rate)).unwrap_or_default();
-        let rate = lowered.and_then(NonZeroU32::new).unwrap_or(from.messages_per_minute).min(from.messages_per_minute);
-        let limiter = Limiter::new(rate, Beginning::window(from.timeout), from.started, now);
-        let inner = Inner { health, limiter, granted_at: now, held: false, changed_at: now };
-        let (configured, cooldown) = (from.messages_per_minute, from.cooldown);
-        Self { key, turn: Semaphore::new(1), configured, cooldown, inner: Mutex::new(inner) }
+        let window = Beginning::window(from.timeout);
+        let pace = Pace::new(from.messages_per_minute, lowered, window, from.started, now);
+        let inner = Inner { health, pace, granted_at: now, held: false };
+        Self { key, turn: Semaphore::new(1), cooldown: from.cooldown, inner: Mutex::new(inner) }
     }
 
     /// Its key.
@@ -84,7 +76,7 @@ impl Channel {
 
     /// The configured rate, a minute.
     pub fn configured(&self) -> NonZeroU32 {
-        self.configured
+        self.inner().pace.configured()
     }
 
     /// The configured cool-down.
@@ -104,7 +96,7 @@ impl Channel {
 
     /// Messages a minute, as lowered by throttling.
     pub fn messages_per_minute(&self) -> u32 {
-        self.inner().limiter.n().get()
+        self.inner().pace.rate().get()
     }
 
     /// One start at `now`, or when to ask again.
@@ -114,7 +106,7 @@ impl Channel {
         if std::mem::take(&mut inner.held) && fresh {
             return Ok(());
         }
-        inner.limiter.take(now)?;
+        inner.pace.limiter().take(now)?;
         inner.granted_at = now;
         Ok(())
     }
@@ -137,22 +129,13 @@ impl Channel {
 
     /// Halves the rate: DingTalk said "too fast".
     pub(in crate::gate) fn slow_down(&self, now: Timestamp) {
-        let mut inner = self.inner();
-        let half = NonZeroU32::new(inner.limiter.n().get() / 2).unwrap_or(NonZeroU32::MIN);
-        inner.limiter = inner.limiter.changed_to(half, now);
-        inner.changed_at = now;
+        self.inner().pace.slow_down(now);
     }
 
-    /// Raises a lowered rate by a step, if the last step was long enough ago; says what to store then.
+    /// Raises a lowered rate by a step, if it is time; says what to store then.
     pub(in crate::gate) fn speed_up(&self, now: Timestamp) -> Option<ChannelRow> {
         let mut inner = self.inner();
-        if inner.limiter.n() >= self.configured || now < later(inner.changed_at, STEP) {
-            return None;
-        }
-        let raised = inner.limiter.n().saturating_add((self.configured.get() / STEPS).max(1)).min(self.configured);
-        inner.limiter = inner.limiter.changed_to(raised, now);
-        inner.changed_at = now;
-        Some(self.row_of(&inner))
+        inner.pace.speed_up(now).then(|| self.row_of(&inner))
     }
 
     /// Its state and rate as they are now, to be stored.
@@ -161,9 +144,7 @@ impl Channel {
     }
 
     fn row_of(&self, inner: &Inner) -> ChannelRow {
-        let rate = inner.limiter.n();
-        let rate = (rate < self.configured).then_some(rate.get());
-        ChannelRow { channel: self.key.clone(), health: inner.health.clone(), rate }
+        ChannelRow { channel: self.key.clone(), health: inner.health.clone(), rate: inner.pace.lowered() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -191,17 +172,6 @@ mod tests {
             started: vec![],
         };
         Channel::new(key, from, at(0))
-    }
-
-    #[test]
-    fn a_halved_rate_recovers_in_steps_while_sends_succeed() {
-        let channel = channel(None);
-        channel.slow_down(at(0));
-        assert_eq!(channel.messages_per_minute(), 10);
-        assert_eq!(channel.speed_up(at(59)), None);
-        let rates: Vec<_> =
-            (1..=6).map(|n| channel.speed_up(at(60 * n)).map(|_| channel.messages_per_minute())).collect();
-        assert_eq!(rates, [Some(12), Some(14), Some(16), Some(18), Some(20), None]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
 //! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
-//! call it tells the gate what came of it: [`Gate::observe`] moves the two state machines and says what to store. Calls
+//! call it tells the gate what came of it: [`observe`] moves the two state machines and says what to store. Calls
 //! that are no sends have a way of their own, in [`aside`]; [`renewal`] keeps the access token fresh. The gate makes no
 //! call that nobody asked it for, and it knows nothing of deliveries.
 
@@ -10,6 +10,8 @@ pub mod aside;
 pub mod channel;
 pub mod limiter;
 mod line;
+pub mod observe;
+mod pace;
 pub mod renewal;
 pub mod view;
 
@@ -24,21 +26,18 @@ use crate::config;
 use crate::dingtalk::{Client, codes};
 use crate::gate::aside::Pauses;
 use crate::gate::channel::{Beginning, Channel};
-use crate::gate::limiter::Limiter;
 use crate::gate::line::Line;
-use crate::model::health::{Backoff, Block, Cause, Go, Happening, Health, later};
+use crate::gate::pace::Pace;
+use crate::model::health::{Block, Cause, Go, Health, later};
 use crate::model::language::Language;
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::{ChannelKey, Name};
-use crate::model::outcome::{Outcome, Scope, Verdict};
-use crate::model::view::Standing;
-use crate::store::{AppRow, ChannelRow, Ownership, Store, StoreError};
+use crate::model::outcome::Verdict;
+use crate::store::{AppRow, Ownership, Store, StoreError};
 
 /// How long an ownership lasts unless it is renewed.
 const OWNED_FOR: Duration = Duration::from_secs(30);
-/// How an app cools down when DingTalk does not say for how long.
-pub const APP_COOLDOWN: Backoff = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
 /// How soon a lane looks again while another one's probe or errand is under way.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 /// The app's limit is DingTalk's "calls a second"; how far calls may bunch up on the way is allowed for.
@@ -72,7 +71,7 @@ struct Inner {
     /// The month whose calls are used up by our own count, and when that was found. Not stored: another start may
     /// have been given more calls.
     used_up: Option<(Month, Timestamp)>,
-    limiter: Limiter,
+    pace: Pace,
     ownership: Option<Ownership>,
     pauses: Pauses,
 }
@@ -105,15 +104,6 @@ impl Drop for Errand<'_> {
     }
 }
 
-/// What to store after a call.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// The app, if its state changed.
-    pub app: Option<AppRow>,
-    /// The channel, if its state or rate changed.
-    pub channel: Option<ChannelRow>,
-}
-
 impl Gate {
     /// The gate of an app as it stands at `now`, with the channels of these receivers.
     pub async fn open<'r>(
@@ -126,7 +116,8 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let settings = &config.apps[app];
-        let health = store.apps().await?.into_iter().find(|row| row.app == *app).map(|row| row.health);
+        let row = store.apps().await?.into_iter().find(|row| row.app == *app);
+        let (health, lowered) = row.map(|row| (row.health, row.rate)).unwrap_or_default();
         let stored = store.channels().await?;
         let mut channels = BTreeMap::new();
         for receiver in receivers {
@@ -141,14 +132,14 @@ impl Gate {
             };
             share(&mut channels, key, from, now);
         }
-        let limiter = Limiter::new(settings.calls_per_second, APP_WINDOW, [], now);
+        let pace = Pace::new(settings.calls_per_second, lowered, APP_WINDOW, [], now);
         let inner = Inner {
-            health: health.unwrap_or_default().taken_up(now),
+            health: health.taken_up(now),
             probing: false,
             line: Line::default(),
             fetching: false,
             used_up: None,
-            limiter,
+            pace,
             ownership: None,
             pauses: Pauses::default(),
         };
@@ -286,7 +277,7 @@ impl Gate {
     /// One call through this channel at `now` within all limits, or when to ask again.
     pub fn permit(&self, channel: &Channel, now: Timestamp) -> Result<(), Timestamp> {
         channel.take(now)?;
-        self.inner().limiter.take(now).inspect_err(|_| channel.keep())
+        self.inner().pace.limiter().take(now).inspect_err(|_| channel.keep())
     }
 
     /// Sets out to fetch an access token, or says when to ask again because another lane has.
@@ -319,7 +310,12 @@ impl Gate {
 
     /// The app's state as it is now, to be stored.
     pub fn row(&self) -> AppRow {
-        AppRow { app: self.app.clone(), health: self.health() }
+        self.row_of(&self.inner())
+    }
+
+    /// Calls a second, as lowered by throttling.
+    pub fn calls_per_second(&self) -> u32 {
+        self.inner().pace.rate().get()
     }
 
     /// What keeps the app from sending at `now`, or that nothing does: its state, or a month that is used up by our
@@ -339,74 +335,8 @@ impl Gate {
         }
     }
 
-    /// Moves the states of the app and the channel by what came of a call (`None`: it was sent). `jitter` is a random
-    /// number from 0 to 1.
-    pub fn observe(&self, channel: &Channel, verdict: Option<&Verdict>, jitter: f64, now: Timestamp) -> Changes {
-        let Some(verdict) = verdict else {
-            let faster = channel.speed_up(now);
-            let app = self.app_after(Happening::Answered, now);
-            return Changes { app, channel: self.channel_after(channel, Happening::Answered, now).or(faster) };
-        };
-        match (verdict.outcome, verdict.scope) {
-            (Outcome::Throttled, Scope::Channel) => {
-                channel.slow_down(now);
-                let throttled = throttled(channel.cooldown(), jitter, verdict);
-                let app = self.app_after(Happening::Answered, now);
-                Changes { app, channel: self.channel_after(channel, throttled, now) }
-            }
-            (Outcome::Throttled, _) => {
-                Changes { app: self.app_after(app_throttled(jitter, verdict), now), channel: None }
-            }
-            // DingTalk lives and has something against this call, whatever it is.
-            (Outcome::Unavailable, _) if verdict.is_turned_away() => {
-                Changes { app: self.app_after(Happening::Answered, now), channel: None }
-            }
-            (Outcome::Unavailable, _) => {
-                let blocked = matches!(channel.health(), Health::Blocked(_));
-                let channel = blocked.then(|| self.channel_after(channel, Happening::Failed, now)).flatten();
-                Changes { app: self.app_after(Happening::Failed, now), channel }
-            }
-            (Outcome::Blocked, Scope::Channel | Scope::Message) => {
-                let app = self.app_after(Happening::Answered, now);
-                Changes { app, channel: self.channel_after(channel, blocked(verdict, Cause::Channel), now) }
-            }
-            (Outcome::Blocked, scope) => {
-                let cause = if scope == Scope::Month { Cause::Month } else { Cause::App };
-                Changes { app: self.app_after(blocked(verdict, cause), now), channel: None }
-            }
-            (Outcome::Refused | Outcome::Sent, _) => {
-                let app = self.app_after(Happening::Answered, now);
-                Changes { app, channel: self.channel_after(channel, Happening::Answered, now) }
-            }
-        }
-    }
-
-    fn app_after(&self, what: Happening, now: Timestamp) -> Option<AppRow> {
-        let mut inner = self.inner();
-        let after = inner.health.after(what, now);
-        if after == inner.health {
-            return None;
-        }
-        let before = std::mem::replace(&mut inner.health, after.clone());
-        drop(inner);
-        let (from, to) = (Standing::of(&before), Standing::of(&after));
-        if from != to {
-            tracing::warn!(app = %self.app, from = from.as_str(), to = to.as_str(), "the app's state changed");
-        }
-        self.changed.send_replace(());
-        Some(AppRow { app: self.app.clone(), health: after })
-    }
-
-    fn channel_after(&self, channel: &Channel, what: Happening, now: Timestamp) -> Option<ChannelRow> {
-        let before = channel.health();
-        let row = channel.turn_to(before.after(what, now))?;
-        let (from, to) = (Standing::of(&before), Standing::of(&row.health));
-        if from != to {
-            let (from, to, channel) = (from.as_str(), to.as_str(), channel.key().as_str());
-            tracing::warn!(app = %self.app, channel, from, to, "the channel's state changed");
-        }
-        self.changed.send_replace(());
-        Some(row)
+    fn row_of(&self, inner: &Inner) -> AppRow {
+        AppRow { app: self.app.clone(), health: inner.health.clone(), rate: inner.pace.lowered() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -427,17 +357,4 @@ fn used_up(month: Month, since: Timestamp) -> Block {
     let code = "month_used_up";
     let reason = codes::explain(code).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default();
     Block { since, probe_at: month.end(), times: 0, code: code.to_owned(), reason, cause: Cause::Month }
-}
-
-fn throttled(cooldown: Backoff, jitter: f64, verdict: &Verdict) -> Happening {
-    Happening::Throttled { cooldown, jitter, at_least: verdict.retry_after }
-}
-
-fn app_throttled(jitter: f64, verdict: &Verdict) -> Happening {
-    let cooldown = verdict.retry_after.map_or(APP_COOLDOWN, |first| Backoff { first, ..APP_COOLDOWN });
-    throttled(cooldown, jitter, verdict)
-}
-
-fn blocked(verdict: &Verdict, cause: Cause) -> Happening {
-    Happening::Blocked { code: verdict.code.clone(), reason: verdict.hint.clone(), cause }
 }

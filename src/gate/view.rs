@@ -17,8 +17,9 @@ pub fn lane(receiver: &Name, settings: &Receiver, gate: &Gate, channel: &Channel
         display_name: settings.display_name.clone(),
         state: Standing::of(&health),
         messages_per_minute: Some(channel.messages_per_minute()),
-        cooling_until: if let Health::Cooling { until, .. } = &health { Some(*until) } else { None },
-        blocked: block(&health),
+        cooling_until: cooling_until(&health),
+        down: BlockView::of_an_outage(&health),
+        blocked: BlockView::of_a_block(&health),
         fallback: settings.fallback.as_ref().map(ToString::to_string),
     }
 }
@@ -30,9 +31,12 @@ pub fn app(gate: &Gate, now: Timestamp) -> AppState {
         app: gate.app().clone(),
         organisation: gate.organisation().clone(),
         state: Standing::of(&health),
+        calls_per_second: gate.calls_per_second(),
+        cooling_until: cooling_until(&health),
         token_expires_at: gate.token_expires_at(),
         calls_per_month: gate.calls_per_month(),
-        blocked: block(&health),
+        down: BlockView::of_an_outage(&health),
+        blocked: BlockView::of_a_block(&health),
     }
 }
 
@@ -51,6 +55,6 @@ fn worse(channel: Health, app: Health) -> Health {
     if weight(&app) > weight(&channel) { app } else { channel }
 }
 
-fn block(health: &Health) -> Option<BlockView> {
-    if let Health::Blocked(block) = health { Some(BlockView::of(block)) } else { None }
+fn cooling_until(health: &Health) -> Option<Timestamp> {
+    if let Health::Cooling { until, .. } = health { Some(*until) } else { None }
 }

@@ -68,6 +68,10 @@ pub enum Health {
         probe_at: Timestamp,
         /// How many probes have failed.
         times: u32,
+        /// What the last call came to.
+        code: String,
+        /// What the code means and how to mend it.
+        reason: String,
     },
     /// Someone must mend a setting.
     Blocked(Block),
@@ -128,7 +132,12 @@ pub enum Happening {
         at_least: Option<Duration>,
     },
     /// The call failed, or its outcome is unknown.
-    Failed,
+    Failed {
+        /// DingTalk's code, or our word for what happened on the way.
+        code: String,
+        /// What it means and how to mend it.
+        reason: String,
+    },
     /// A setting is wrong.
     Blocked {
         /// DingTalk's code.
@@ -160,6 +169,14 @@ impl Health {
         }
     }
 
+    /// Why nothing can be sent, as a code and what it means: of what is down or blocked.
+    pub fn why(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Flowing | Self::Failing { .. } | Self::Cooling { .. } => None,
+            Self::Down { code, reason, .. } | Self::Blocked(Block { code, reason, .. }) => Some((code, reason)),
+        }
+    }
+
     /// A stored state, as a process that starts at `now` takes it up. The configuration has just been read, so what
     /// it may have mended is tried at once. No wait is longer than it could have become by itself: the clock may have
     /// been wrong when it was written.
@@ -168,7 +185,9 @@ impl Health {
         match self.mended(now) {
             flowing @ (Self::Flowing | Self::Failing { .. }) => flowing,
             Self::Cooling { until, times } => Self::Cooling { until: soon(until), times },
-            Self::Down { since, probe_at, times } => Self::Down { since, probe_at: soon(probe_at), times },
+            Self::Down { since, probe_at, times, code, reason } => {
+                Self::Down { since, probe_at: soon(probe_at), times, code, reason }
+            }
             Self::Blocked(block) => Self::Blocked(Block { probe_at: soon(block.probe_at), ..block }),
         }
     }
@@ -192,7 +211,7 @@ impl Health {
             Happening::Throttled { cooldown, jitter, at_least } => {
                 self.after_a_throttle(cooldown, jitter, at_least.unwrap_or_default(), now)
             }
-            Happening::Failed => self.after_a_failure(now),
+            Happening::Failed { code, reason } => self.after_a_failure(code, reason, now),
             Happening::Blocked { code, reason, cause } => self.after_a_block(code, reason, cause, now),
         }
     }
@@ -204,15 +223,20 @@ impl Health {
                 return Self::Cooling { until: later(now, at_least).max(*until), times: *times };
             }
             Self::Cooling { times, .. } => times.saturating_add(1),
-            _ => 0,
+            // That it may not call so often says nothing of the setting that somebody must mend.
+            Self::Blocked(block) => {
+                let cooled = later(now, cooldown.wait(0).max(at_least));
+                return Self::Blocked(block.probed_again(now).not_before(cooled));
+            }
+            Self::Flowing | Self::Failing { .. } | Self::Down { .. } => 0,
         };
         let wait = cooldown.wait(times);
         let wait = wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) / 4.0)).min(cooldown.last);
         Self::Cooling { until: later(now, wait.max(at_least)), times }
     }
 
-    fn after_a_failure(&self, now: Timestamp) -> Self {
-        let down = |since, times| Self::Down { since, probe_at: later(now, DOWN.wait(times)), times };
+    fn after_a_failure(&self, code: String, reason: String, now: Timestamp) -> Self {
+        let down = |since, times| Self::Down { since, probe_at: later(now, DOWN.wait(times)), times, code, reason };
         match self {
             // A call that was under way when the cool-down began does not end it.
             Self::Cooling { until, .. } if now < *until => self.clone(),
@@ -222,20 +246,23 @@ impl Health {
             }
             Self::Failing { .. } => down(now, 0),
             // A call that was under way when the app went down, or the probe: both say that it still is.
-            Self::Down { since, probe_at, times } if now < *probe_at => {
-                Self::Down { since: *since, probe_at: *probe_at, times: *times }
-            }
+            Self::Down { probe_at, .. } if now < *probe_at => self.clone(),
             Self::Down { since, times, .. } => down(*since, times.saturating_add(1)),
             Self::Blocked(block) => Self::Blocked(block.probed_again(now)),
         }
     }
 
     fn after_a_block(&self, code: String, reason: String, cause: Cause, now: Timestamp) -> Self {
-        let block = match self {
-            Self::Blocked(block) if block.cause == cause => Block { code, reason, ..block.probed_again(now) },
-            _ => Block { since: now, probe_at: cause.probe_at(0, now), times: 0, code, reason, cause },
-        };
-        Self::Blocked(block)
+        let fresh = Block { since: now, probe_at: cause.probe_at(0, now), times: 0, code, reason, cause };
+        Self::Blocked(match self {
+            Self::Blocked(block) if block.cause == cause => {
+                let Block { code, reason, .. } = fresh;
+                Block { code, reason, ..block.probed_again(now) }
+            }
+            // Another call was told to wait, and a probe is a call.
+            Self::Cooling { until, .. } => fresh.not_before(*until),
+            _ => fresh,
+        })
     }
 }
 
@@ -247,6 +274,10 @@ impl Block {
         }
         let times = self.times.saturating_add(1);
         Self { times, probe_at: self.cause.probe_at(times, now), ..self.clone() }
+    }
+
+    fn not_before(self, at: Timestamp) -> Self {
+        Self { probe_at: self.probe_at.max(at), ..self }
     }
 }
 
@@ -277,6 +308,14 @@ mod tests {
         Happening::Blocked { code: "c".into(), reason: "r".into(), cause }
     }
 
+    fn failed() -> Happening {
+        Happening::Failed { code: "timeout".into(), reason: "r".into() }
+    }
+
+    fn down(probe: i64, times: u32) -> Health {
+        Health::Down { since: at(0), probe_at: at(probe), times, code: "timeout".into(), reason: "r".into() }
+    }
+
     /// The waits until each of the first probes, when every probe fails the same way.
     fn waits(mut health: Health, what: &Happening, probes: usize) -> Vec<i64> {
         let mut now = at(0);
@@ -293,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_probe_table_of_the_contract() {
-        assert_eq!(waits(Health::Flowing, &Happening::Failed, 10), [0, 0, 1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(waits(Health::Flowing, &failed(), 10), [0, 0, 1, 2, 4, 8, 16, 30, 30, 30]);
         assert_eq!(waits(Health::Flowing, &blocked(Cause::Channel), 7), [60, 120, 240, 480, 960, 1800, 1800]);
         assert_eq!(waits(Health::Flowing, &blocked(Cause::App), 7), [30, 60, 120, 240, 480, 600, 600]);
         assert_eq!(waits(Health::Flowing, &blocked(Cause::Month), 2), [21_600, 21_600]);
@@ -318,7 +357,7 @@ mod tests {
 
     #[test]
     fn the_first_success_opens_what_was_down_or_blocked() {
-        let down = Health::Down { since: at(0), probe_at: at(1), times: 4 };
+        let down = down(1, 4);
         assert_eq!(down.go(at(1)), Go::Probe);
         assert_eq!(down.after(Happening::Answered, at(1)), Health::Flowing);
         let shut = Health::Flowing.after(blocked(Cause::Channel), at(0));
@@ -327,8 +366,8 @@ mod tests {
 
     #[test]
     fn a_late_answer_of_a_call_that_was_under_way_does_not_push_the_probe_away() {
-        let down = Health::Down { since: at(0), probe_at: at(8), times: 3 };
-        assert_eq!(down.after(Happening::Failed, at(3)), down);
+        let down = down(8, 3);
+        assert_eq!(down.after(failed(), at(3)), down);
         let shut = Health::Flowing.after(blocked(Cause::App), at(0));
         assert_eq!(shut.after(blocked(Cause::App), at(10)), shut);
     }
@@ -338,15 +377,48 @@ mod tests {
         let cooling = Health::Cooling { until: at(60), times: 2 };
         let cooldown = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
         let throttled = |at_least| Happening::Throttled { cooldown, jitter: 0.0, at_least };
-        for what in [Happening::Answered, Happening::Failed, throttled(None), throttled(Some(Duration::from_secs(10)))]
-        {
+        for what in [Happening::Answered, failed(), throttled(None), throttled(Some(Duration::from_secs(10)))] {
             assert_eq!(cooling.after(what, at(5)), cooling);
         }
         let asked = cooling.after(throttled(Some(Duration::from_secs(300))), at(5));
         assert_eq!(asked, Health::Cooling { until: at(305), times: 2 });
         assert_eq!(cooling.after(Happening::Answered, at(60)), Health::Flowing);
-        assert_eq!(cooling.after(Happening::Failed, at(60)), Health::Failing { failures: 1 });
+        assert_eq!(cooling.after(failed(), at(60)), Health::Failing { failures: 1 });
         assert_eq!(cooling.after(throttled(None), at(60)), Health::Cooling { until: at(60 + 480), times: 3 });
+    }
+
+    #[test]
+    fn being_too_fast_opens_nothing_that_is_blocked() {
+        let shut = Health::Flowing.after(blocked(Cause::Channel), at(0));
+        let cooldown = Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) };
+        let throttled = |at_least| Happening::Throttled { cooldown, jitter: 0.0, at_least };
+        let Health::Blocked(probed) = shut.after(throttled(None), at(60)) else { panic!("it is blocked no more") };
+        assert_eq!((probed.since, probed.probe_at, probed.times), (at(0), at(60 + 120), 1));
+        let asked = shut.after(throttled(Some(Duration::from_secs(300))), at(60));
+        assert_eq!(asked.go(at(61)), Go::Wait(at(360)), "a probe is a call too");
+        let down = down(1, 0).after(throttled(None), at(1));
+        assert_eq!(down, Health::Cooling { until: at(61), times: 0 }, "what is too fast is there");
+    }
+
+    #[test]
+    fn a_block_found_during_a_cooldown_is_probed_after_it() {
+        let cooling = Health::Cooling { until: at(300), times: 0 };
+        assert_eq!(cooling.after(blocked(Cause::App), at(5)).go(at(5)), Go::Wait(at(300)));
+        assert_eq!(cooling.after(blocked(Cause::App), at(290)).go(at(290)), Go::Wait(at(320)));
+    }
+
+    #[test]
+    fn what_is_down_or_blocked_says_why_and_since_when_however_often_it_was_probed() {
+        let mut health = Health::Flowing;
+        for n in 0..9 {
+            health = health.after(failed(), at(n * 30));
+        }
+        assert_eq!(health.why(), Some(("timeout", "r")));
+        let Health::Down { since, .. } = health else { panic!("{health:?}") };
+        assert_eq!(since, at(60), "since the third failure");
+        let other = Happening::Blocked { code: "d".into(), reason: "s".into(), cause: Cause::App };
+        let Health::Blocked(block) = health.after(blocked(Cause::App), at(300)).after(other, at(400)) else { panic!() };
+        assert_eq!((block.since, block.code.as_str(), block.reason.as_str()), (at(300), "d", "s"));
     }
 
     #[test]

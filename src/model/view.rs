@@ -46,7 +46,7 @@ impl Standing {
     }
 }
 
-/// What blocks a lane or an app.
+/// What keeps a lane or an app from sending: a block, or that DingTalk cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BlockView {
     /// DingTalk's code, or `not_configured`.
@@ -63,14 +63,21 @@ impl BlockView {
     /// The code of a lane whose receiver is configured no more.
     pub const NOT_CONFIGURED: &'static str = "not_configured";
 
-    /// What a person is told of a block.
-    pub fn of(block: &Block) -> Self {
-        Self {
-            code: block.code.clone(),
-            reason: block.reason.clone(),
-            since: Some(block.since),
-            next_probe_at: Some(block.probe_at),
-        }
+    /// What a person is told of a block; `None` if there is none.
+    pub fn of_a_block(health: &Health) -> Option<Self> {
+        let Health::Blocked(Block { code, reason, since, probe_at, .. }) = health else { return None };
+        Some(Self::because(code, reason, *since, *probe_at))
+    }
+
+    /// What a person is told of an app that is down; `None` if it is not.
+    pub fn of_an_outage(health: &Health) -> Option<Self> {
+        let Health::Down { code, reason, since, probe_at, .. } = health else { return None };
+        Some(Self::because(code, reason, *since, *probe_at))
+    }
+
+    fn because(code: &str, reason: &str, since: Timestamp, probe_at: Timestamp) -> Self {
+        let (code, reason) = (code.to_owned(), reason.to_owned());
+        Self { code, reason, since: Some(since), next_probe_at: Some(probe_at) }
     }
 }
 
@@ -87,6 +94,8 @@ pub struct LaneState {
     pub messages_per_minute: Option<u32>,
     /// When the cool-down ends, while there is one.
     pub cooling_until: Option<Timestamp>,
+    /// Why its app is down, while it is.
+    pub down: Option<BlockView>,
     /// What blocks it, while something does.
     pub blocked: Option<BlockView>,
     /// Who takes over when it has been blocked for too long, or a delivery died.
@@ -116,10 +125,16 @@ pub struct AppState {
     pub organisation: Name,
     /// Whether it flows.
     pub state: Standing,
+    /// The rate it goes at now.
+    pub calls_per_second: u32,
+    /// When the cool-down ends, while there is one.
+    pub cooling_until: Option<Timestamp>,
     /// When its access token expires, if it has one.
     pub token_expires_at: Option<Timestamp>,
     /// How many calls its organisation may make in a month; `None`: no quota.
     pub calls_per_month: Option<u64>,
+    /// Why it is down, while it is.
+    pub down: Option<BlockView>,
     /// What blocks it, while something does.
     pub blocked: Option<BlockView>,
 }

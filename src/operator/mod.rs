@@ -119,6 +119,7 @@ fn left_behind(row: LaneRow) -> LaneView {
         state: Standing::Blocked,
         messages_per_minute: None,
         cooling_until: None,
+        down: None,
         blocked: Some(blocked),
         fallback: None,
     };
@@ -145,6 +146,7 @@ mod tests {
             state: Standing::Flowing,
             messages_per_minute: Some(20),
             cooling_until: None,
+            down: None,
             blocked: None,
             fallback: None,
         }

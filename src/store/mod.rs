@@ -207,6 +207,8 @@ pub struct AppRow {
     pub app: Name,
     /// Its state.
     pub health: Health,
+    /// Calls a second, as lowered by throttling; `None`: the configured rate.
+    pub rate: Option<u32>,
 }
 
 /// The stored state of a channel.

@@ -21,6 +21,8 @@ pub const ACCEPT_SECONDS: &str = "dingtalk_relay_accept_seconds";
 pub const DELIVERY_SECONDS: &str = "dingtalk_relay_delivery_seconds";
 /// 1 while a lane's channel or app is blocked. Label: `receiver`.
 pub const LANE_BLOCKED: &str = "dingtalk_relay_lane_blocked";
+/// 1 while a lane's app is down: its calls fail one after another. Label: `receiver`.
+pub const LANE_DOWN: &str = "dingtalk_relay_lane_down";
 /// How long a lane still cools down. Label: `receiver`.
 pub const LANE_COOLDOWN_SECONDS: &str = "dingtalk_relay_lane_cooldown_seconds";
 /// Calls made to DingTalk. Labels: `app`, `api` (`token`, `send`, `query`, `recall`).
@@ -66,6 +68,7 @@ fn describe() {
     histogram!(ACCEPT_SECONDS, "From a webhook's arrival to its durable answer");
     histogram!(DELIVERY_SECONDS, "From acceptance to DingTalk's admission");
     gauge!(LANE_BLOCKED, "1 while the lane's channel or app is blocked");
+    gauge!(LANE_DOWN, "1 while the lane's app cannot be reached");
     gauge!(LANE_COOLDOWN_SECONDS, "How long the lane still cools down");
     counter!(API_CALLS, "Calls made to DingTalk");
     gauge!(API_QUOTA_REMAINING, "Calls left this month");

@@ -105,8 +105,8 @@ fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) ->
 
 /// The row is there: whoever owns the app has written it.
 fn update_app(conn: &Connection, row: &AppRow) -> rusqlite::Result<()> {
-    conn.prepare_cached("update apps set health = ?2 where app = ?1")?
-        .execute((row.app.as_str(), json(&row.health)?))
+    conn.prepare_cached("update apps set health = ?2, rate = ?3 where app = ?1")?
+        .execute((row.app.as_str(), json(&row.health)?, row.rate))
         .map(drop)
 }
 

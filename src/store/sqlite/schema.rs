@@ -79,6 +79,7 @@ mod tests {
         let mut conn = fresh();
         migrate_by(&mut conn, &MIGRATIONS[..1]).unwrap();
         conn.execute_batch(ROWS).unwrap();
+        conn.execute("insert into apps (app, owner, epoch, health) values ('ops', 'one', 1, '{}')", []).unwrap();
 
         migrate(&mut conn).unwrap();
 
@@ -87,6 +88,8 @@ mod tests {
         assert_eq!(row, ("d".to_owned(), "queued".to_owned()));
         let paused: i64 = conn.query_row("select count(*) from lanes", [], |row| row.get(0)).unwrap();
         assert_eq!(paused, 0);
+        let rate: Option<i64> = conn.query_row("select rate from apps", [], |row| row.get(0)).unwrap();
+        assert_eq!(rate, None, "the configured one");
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub(super) fn lanes(conn: &Connection) -> rusqlite::Result<Vec<LaneRow>> {
 
 /// The states of all apps.
 pub(super) fn apps(conn: &Connection) -> rusqlite::Result<Vec<AppRow>> {
-    conn.prepare_cached("select app, health from apps order by app")?
-        .query_map([], |row| Ok(AppRow { app: name(row.get(0)?)?, health: health(row, 1)? }))?
+    conn.prepare_cached("select app, health, rate from apps order by app")?
+        .query_map([], |row| Ok(AppRow { app: name(row.get(0)?)?, health: health(row, 1)?, rate: row.get(2)? }))?
         .collect()
 }
 

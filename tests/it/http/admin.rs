@@ -186,6 +186,7 @@ async fn a_scrape_tells_how_every_lane_stands() {
         "dingtalk_relay_queue_depth{receiver=\"dev\"} ",
         "dingtalk_relay_lane_blocked{receiver=\"oncall\"} 0\n",
         "dingtalk_relay_lane_blocked{receiver=\"dev\"} 1\n",
+        "dingtalk_relay_lane_down{receiver=\"dev\"} 0\n",
         "dingtalk_relay_lane_cooldown_seconds{receiver=\"dev\"} 0\n",
         "dingtalk_relay_api_quota_remaining{app=\"ops\"} ",
         "dingtalk_relay_build_info{version=",

@@ -262,6 +262,7 @@ fn lanes() -> Vec<LaneState> {
         state: Standing::Flowing,
         messages_per_minute: Some(20),
         cooling_until: None,
+        down: None,
         blocked: None,
         fallback: None,
     };
@@ -287,8 +288,11 @@ fn apps() -> Vec<AppState> {
         app: name("ops"),
         organisation: name("main"),
         state: Standing::Flowing,
+        calls_per_second: 15,
+        cooling_until: None,
         token_expires_at: None,
         calls_per_month: Some(5000),
+        down: None,
         blocked: None,
     }]
 }

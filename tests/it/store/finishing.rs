@@ -124,7 +124,7 @@ async fn the_states_of_app_and_channel_are_kept_with_the_attempt(store: Fresh) {
     store.wait("k", Warning, at(0)).await;
     let ownership = store.owned_by("me").await;
     let claimed = store.next(&ownership, at(1)).await.unwrap();
-    let app = AppRow { app: name("ops"), health: Health::Failing { failures: 2 } };
+    let app = AppRow { app: name("ops"), health: Health::Failing { failures: 2 }, rate: Some(7) };
     let cooling = Health::Cooling { until: at(60), times: 1 };
     let channel = ChannelRow { channel: channel(), health: cooling, rate: Some(10) };
     let finish = Finish { app: Some(app.clone()), channel: Some(channel.clone()), ..put_back(&claimed, at(60), false) };
@@ -132,7 +132,7 @@ async fn the_states_of_app_and_channel_are_kept_with_the_attempt(store: Fresh) {
     assert_eq!(store.apps().await.unwrap(), [app]);
     assert_eq!(store.channels().await.unwrap(), [channel]);
 
-    let mended = AppRow { app: name("ops"), health: Health::Flowing };
+    let mended = AppRow { app: name("ops"), health: Health::Flowing, rate: None };
     store.save_app(&ownership, mended.clone(), at(2)).await.unwrap();
     assert_eq!(store.apps().await.unwrap(), [mended]);
 }

@@ -35,7 +35,7 @@ async fn law_4_a_stale_epoch_can_claim_finish_and_save_nothing(store: Fresh) {
     let current = store.owned_by("two").await;
     let before = store.delivery(&id).await.unwrap();
 
-    let row = AppRow { app: name("ops"), health: Health::Failing { failures: 1 } };
+    let row = AppRow { app: name("ops"), health: Health::Failing { failures: 1 }, rate: None };
     assert!(is_stale(store.claim(&stale, want(), at(2)).await));
     assert!(is_stale(store.finish(&stale, sent(&claimed), at(2)).await));
     assert!(is_stale(store.save_app(&stale, row, at(2)).await));
@@ -100,7 +100,7 @@ async fn another_apps_calls_go_on(store: Fresh) {
 
 async fn an_app_keeps_its_state_when_its_owner_changes(store: Fresh) {
     let one = store.owned_by("one").await;
-    let row = AppRow { app: name("ops"), health: Health::Failing { failures: 2 } };
+    let row = AppRow { app: name("ops"), health: Health::Failing { failures: 2 }, rate: Some(7) };
     store.save_app(&one, row.clone(), at(1)).await.unwrap();
     store.owned_by("two").await;
     assert_eq!(store.apps().await.unwrap(), [row]);

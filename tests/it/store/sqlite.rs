@@ -114,7 +114,9 @@ async fn states_counts_and_the_length_of_the_queue_outlive_the_process() {
     store.wait("k", Warning, at(0)).await;
     let ownership = store.owned_by("me").await;
     store.next(&ownership, at(1)).await.unwrap();
-    let row = AppRow { app: name("ops"), health: Health::Down { since: at(0), probe_at: at(30), times: 7 } };
+    let (code, reason) = ("timeout".into(), "no answer".into());
+    let health = Health::Down { since: at(0), probe_at: at(30), times: 7, code, reason };
+    let row = AppRow { app: name("ops"), health, rate: None };
     store.save_app(&ownership, row.clone(), at(1)).await.unwrap();
     store.close().await;
 

@@ -85,12 +85,12 @@ fn lane(view: &LaneView, now: Timestamp) -> Value {
         rate => view.lane.messages_per_minute,
         paused_until => view.paused_until.map(|at| moment(at, now)),
         cooling_until => view.lane.cooling_until.map(|at| moment(at, now)),
-        blocked => view.lane.blocked.as_ref().map(|blocked| block(blocked, now)),
+        why => view.lane.blocked.as_ref().or(view.lane.down.as_ref()).map(|why| block(why, now)),
     }
 }
 
 fn app(view: &AppView, now: Timestamp) -> Value {
-    let AppView { app: AppState { app, organisation, state, token_expires_at, calls_per_month, blocked }, .. } = view;
+    let AppState { app, organisation, state, token_expires_at, calls_per_month, blocked, down, .. } = &view.app;
     context! {
         name => app.as_str(),
         organisation => organisation.as_str(),
@@ -106,7 +106,9 @@ fn app(view: &AppView, now: Timestamp) -> Value {
         quota_in_words => calls_per_month.map(grouped),
         projected => grouped(view.projected_calls),
         too_many => calls_per_month.is_some_and(|quota| view.projected_calls > quota),
-        blocked => blocked.as_ref().map(|blocked| block(blocked, now)),
+        rate => view.app.calls_per_second,
+        cooling_until => view.app.cooling_until.map(|at| moment(at, now)),
+        why => blocked.as_ref().or(down.as_ref()).map(|why| block(why, now)),
     }
 }
 

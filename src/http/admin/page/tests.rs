@@ -78,6 +78,7 @@ fn lane_blocked_by(reason: &str) -> LaneView {
             state: Flow::Blocked,
             messages_per_minute: Some(20),
             cooling_until: None,
+            down: None,
             blocked: Some(blocked),
             fallback: None,
         },
@@ -88,12 +89,21 @@ fn lane_blocked_by(reason: &str) -> LaneView {
 }
 
 fn app_of(projected_calls: u64) -> AppView {
+    let down = BlockView {
+        code: "timeout".into(),
+        reason: "No whole answer came in time.".into(),
+        since: Some("2026-11-21T11:40:00Z".parse().unwrap()),
+        next_probe_at: Some("2026-11-21T12:00:20Z".parse().unwrap()),
+    };
     let app = AppState {
         app: "ops".parse().unwrap(),
         organisation: "main".parse().unwrap(),
         state: Flow::Down,
+        calls_per_second: 7,
+        cooling_until: None,
         token_expires_at: Some("2026-11-21T13:30:00Z".parse().unwrap()),
         calls_per_month: Some(5000),
+        down: Some(down),
         blocked: None,
     };
     AppView { app, calls_this_month: 4100, projected_calls }

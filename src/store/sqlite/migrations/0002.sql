@@ -7,3 +7,6 @@ create table lanes (
 -- What a fallback may take over, in the order of its lane.
 create index to_hand_over on deliveries (receiver, seq)
     where state = 'queued' and fallback_of is null and handed_to is null;
+
+-- Calls a second, as lowered by throttling; null: the configured rate.
+alter table apps add column rate integer;
