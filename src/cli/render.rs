@@ -3,8 +3,8 @@
 //! Reads a payload from a file or from standard input and asks `operator::preview`, as `POST /api/v1/preview` does.
 //! No store is opened, no secret is read, nothing is sent.
 
-use std::fmt::Write;
-use std::io::Read;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write as _};
 
 use anyhow::Context;
 use clap::Args;
@@ -47,12 +47,15 @@ pub fn render(config: &Config, compiled: &Compiled, trial: Trial) -> anyhow::Res
         NoPreview::BadPayload(bad) => anyhow::anyhow!("this is not what source `{}` sends: {bad}", asked.source),
         no => BadUsage(no.to_string().replace("`event`", "--event")).into(),
     })?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&shown)?);
-    } else {
-        print!("{}", page(&shown));
+    print(&if json { serde_json::to_string_pretty(&shown)? + "\n" } else { page(&shown) })
+}
+
+/// Prints a text that may be long. Whoever pipes it into `head` has read enough, and nothing went wrong.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("cannot print it"),
     }
-    Ok(())
 }
 
 fn read(payload: &str) -> anyhow::Result<Vec<u8>> {

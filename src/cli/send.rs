@@ -31,10 +31,10 @@ pub struct Letter {
     #[arg(long, value_name = "NAME")]
     receiver: String,
     /// The push banner: plain text
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     title: String,
     /// The message: markdown; - for standard input
-    #[arg(long, value_name = "MD")]
+    #[arg(long, value_name = "MD", allow_hyphen_values = true)]
     text: String,
     /// How long to wait for it to be sent, at most 30s [default: 10s]
     #[arg(long, value_parser = wait)]

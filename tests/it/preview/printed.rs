@@ -102,8 +102,24 @@ fn a_payload_that_is_not_the_sources_is_1_and_bad_usage_2() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{arguments:?}: {said}");
         assert!(said.contains(says), "{arguments:?}: {said}");
     }
+    let without_route = SETTINGS.split("route:").next().unwrap();
+    std::fs::write(bench.0.path().join("relay.yaml"), without_route).unwrap();
+    let output = bench.render(&["--source", "alertmanager", alert]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no route is configured: name a receiver"));
     std::fs::write(bench.0.path().join("relay.yaml"), "planted: 1").unwrap();
     assert_eq!(bench.render(&["--source", "alertmanager", alert]).status.code(), Some(2));
+}
+
+#[test]
+fn whoever_reads_only_the_beginning_breaks_nothing() {
+    let bench = Bench::new();
+    let storm = fixture("alertmanager/fifty-mixed.json");
+    let mut command = bench.command(&["--source", "alertmanager", "--json", storm.to_str().unwrap()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 /// A folder with a configuration.

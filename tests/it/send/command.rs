@@ -31,10 +31,13 @@ async fn through_the_relay_it_prints_the_key_and_nothing_else() {
 async fn standard_input_may_be_the_text_and_a_wildcard_is_reached_on_loopback() {
     let world = World::start().await;
     let everywhere = format!("admin: {{ listen: '0.0.0.0:{}' }}", world.relay.admin().port());
+    let list = ["--receiver", "team", "--title", "--done", "--text", "- a list", "--wait", "20s"];
+    assert_eq!(send(&world, "", &list, "").await.status.code(), Some(0), "what begins with a hyphen is a text too");
     let letter = ["--receiver", "oncall", "--title", "t", "--text", "-", "--wait", "20s"];
     let output = send(&world, &everywhere, &letter, "from\nstandard input\n").await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(world.simulator.messages()[0].msg_param["text"], "from  \nstandard input");
+    assert_eq!(world.simulator.messages()[0].msg_param["text"], "- a list");
+    assert_eq!(world.simulator.messages()[1].msg_param["text"], "from  \nstandard input");
     world.end().await;
 }
 
