@@ -72,6 +72,11 @@ impl ProblemAnswer {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// 409: it cannot be done in the state things are in.
+    pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
     /// 413: the body is larger than `limit` bytes.
     pub fn too_large(limit: u64) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have {limit} bytes (http.max_body)"))

@@ -10,8 +10,9 @@
 //!     └────────────────  dead
 //! ```
 //!
-//! `cancelled` (by a human) and `handed_over` (to a fallback) are ends of a delivery that waits. Only the store
-//! moves a delivery from one state to the next, and only along [`State::may_become`].
+//! `cancelled` (by a human) and `handed_over` (to a fallback, or by a human to another receiver) are ends of a delivery
+//! that waits. A human may redrive what is dead or cancelled: it is queued again. Only the store moves a delivery from
+//! one state to the next, and only along [`State::may_become`].
 
 use std::fmt;
 
@@ -36,7 +37,7 @@ pub enum State {
     Dead,
     /// A human called it off.
     Cancelled,
-    /// A fallback receiver has taken it over.
+    /// Another receiver has taken it over: a fallback, or the one a human named.
     HandedOver,
 }
 

@@ -38,10 +38,10 @@ pub enum ActionError {
     #[error("{0}")]
     NotUnderstood(String),
     /// The store would not.
-    #[error("the store could not do it")]
+    #[error("{}", in_words(.0))]
     Store(#[from] StoreError),
     /// Of many, the store did some and would not go on. What was done stays; to ask again does the rest.
-    #[error("the store did it to {done} deliveries and could not go on")]
+    #[error("{done} are done and stay so, but then {}; ask again for the rest", in_words(source))]
     Stopped {
         /// How many it was done to.
         done: u64,
@@ -245,6 +245,15 @@ impl Operator {
         ActionError::Conflict(format!(
             "its receiver is configured no more: say with `to` which other one it is to go to; {names}"
         ))
+    }
+}
+
+/// What the store said, as far as it is nobody's secret: its own words may hold a path.
+fn in_words(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::QueueFull => "the queue is full (store.max_queued)",
+        StoreError::NoRoom => "there is no room left on the disk",
+        StoreError::Unavailable(_) | StoreError::StaleEpoch => "the store cannot be asked now",
     }
 }
 

@@ -23,6 +23,8 @@ pub const DELIVERY_SECONDS: &str = "dingtalk_relay_delivery_seconds";
 pub const LANE_BLOCKED: &str = "dingtalk_relay_lane_blocked";
 /// 1 while a lane's app is down: its calls fail one after another. Label: `receiver`.
 pub const LANE_DOWN: &str = "dingtalk_relay_lane_down";
+/// 1 while a human has paused the lane. Label: `receiver`.
+pub const LANE_PAUSED: &str = "dingtalk_relay_lane_paused";
 /// How long a lane still cools down. Label: `receiver`.
 pub const LANE_COOLDOWN_SECONDS: &str = "dingtalk_relay_lane_cooldown_seconds";
 /// Calls made to DingTalk. Labels: `app`, `api` (`token`, `send`, `query`, `recall`).
@@ -69,6 +71,7 @@ fn describe() {
     histogram!(DELIVERY_SECONDS, "From acceptance to DingTalk's admission");
     gauge!(LANE_BLOCKED, "1 while the lane's channel or app is blocked");
     gauge!(LANE_DOWN, "1 while the lane's app cannot be reached");
+    gauge!(LANE_PAUSED, "1 while somebody has paused the lane");
     gauge!(LANE_COOLDOWN_SECONDS, "How long the lane still cools down");
     counter!(API_CALLS, "Calls made to DingTalk");
     gauge!(API_QUOTA_REMAINING, "Calls left this month");

@@ -156,6 +156,11 @@ impl World {
         tokio::time::timeout(Duration::from_secs(20), looking).await.expect("it comes to say what is expected")
     }
 
+    /// Posts a body to a path of the admin port.
+    pub async fn command(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        answer(self.http.post(format!("http://{}{path}", self.relay.admin())).body(body)).await
+    }
+
     /// Reads the deliveries until `done` says that they are as expected.
     pub async fn deliveries(&self, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let looking = async {
@@ -391,19 +396,23 @@ impl Bench {
         assert!(ended.is_err(), "a loop has ended by itself");
     }
 
-    /// Reads a path of the admin port.
-    pub async fn look(&self, path: &str) -> Value {
+    /// What a human may see and do, at whatever time they say it is.
+    pub fn operator(&self) -> Operator {
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
         let (lanes, apps, clock) = (self.watch.clone(), self.watch.clone(), self.clock.clone());
         let lanes_clock = clock.clone();
-        let operator = Operator::new(
+        Operator::new(
             Arc::clone(&store),
             Box::new(move || lanes.lanes(lanes_clock.now())),
             Box::new(move || apps.apps(clock.now())),
             Readiness::new(store),
-        );
-        let live = self.live();
-        let router = http::admin::router(Arc::new(operator), live, &self.config.admin, "127.0.0.1:1".parse().unwrap());
+        )
+    }
+
+    /// Reads a path of the admin port.
+    pub async fn look(&self, path: &str) -> Value {
+        let operator = Arc::new(self.operator());
+        let router = http::admin::router(operator, self.live(), &self.config.admin, "127.0.0.1:1".parse().unwrap());
         let answer = ask(router, "GET", path, &[("host", "localhost")], "").await;
         assert_eq!(answer.status.as_u16(), 200, "{path}: {answer:?}");
         answer.json()

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "nothing is outside of a test binary")]
 
+mod actions;
 mod architecture;
 mod bad_days;
 mod config;

@@ -1,5 +1,6 @@
 //! The admin API as JSON: deliveries, lanes, apps. Shapes are the contract's (§5); they come from `operator` and
-//! `model`, this file only puts them on the wire. It reads and changes nothing.
+//! `model`, this file only puts them on the wire. It reads and changes nothing; what does something stands in
+//! `actions`.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;

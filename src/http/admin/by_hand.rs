@@ -5,27 +5,21 @@
 //! A preview is worked out beside the runtime: a large one, or an operator's own slow template, makes no webhook wait.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract;
-use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::http::admin::{Shared, Swapped};
+use crate::http::admin::{Shared, Swapped, body};
 use crate::http::hooks::Live;
 use crate::http::problem::ProblemAnswer;
 use crate::model::delivery::State;
 use crate::operator::deliveries;
 use crate::operator::preview::{self, Asked, NoPreview, Preview};
 use crate::operator::send::{Letter, NotKept};
-
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `POST /api/v1/preview`
 pub async fn preview(
@@ -34,7 +28,8 @@ pub async fn preview(
 ) -> Result<Json<Preview>, ProblemAnswer> {
     let live = live.load_full();
     // A payload may stand in the request as a text, in which nearly every character can take two.
-    let body = read(body, live.max_body.saturating_mul(2), live.max_body).await?;
+    let too_large = ProblemAnswer::too_large(live.max_body);
+    let body = body::whole(body, live.max_body.saturating_mul(2), too_large).await?;
     let now = Timestamp::now();
     let working = tokio::task::spawn_blocking(move || worked_out(&live, &body, now));
     let ended = |error| ProblemAnswer::unavailable("the preview could not be worked out").because(error);
@@ -65,7 +60,7 @@ pub async fn send(
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), ProblemAnswer> {
     let live = live.load_full();
-    let body = read(body, live.max_body, live.max_body).await?;
+    let body = body::whole(body, live.max_body, ProblemAnswer::too_large(live.max_body)).await?;
     let letter = Letter::read(&body).map_err(|bad| ProblemAnswer::bad_request(bad.to_string()))?;
     if operator.readiness().is_stopping() {
         return Err(ProblemAnswer::unavailable("the relay is shutting down; send it again").and_close());
@@ -82,17 +77,5 @@ pub async fn send(
             let known = json!({"id": id, "receiver": letter.receiver, "state": State::Queued});
             Ok((StatusCode::ACCEPTED, Json(known)))
         }
-    }
-}
-
-/// The whole body, of at most `most` bytes.
-async fn read(body: Body, most: u64, limit: u64) -> Result<Bytes, ProblemAnswer> {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let slow = |_elapsed| ProblemAnswer::unavailable("the body came too slowly").and_close();
-    let reading = tokio::time::timeout(PATIENCE, Limited::new(body, most).collect());
-    match reading.await.map_err(slow)? {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ProblemAnswer::too_large(limit).and_close()),
-        Err(error) => Err(ProblemAnswer::unavailable("the body broke off").and_close().because(error)),
     }
 }

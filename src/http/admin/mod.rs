@@ -4,7 +4,9 @@
 //! answer wears its shield against what a browser could be talked into. What is shown comes from `operator`; this
 //! room knows no store and no gate.
 
+pub mod actions;
 pub mod api;
+mod body;
 pub mod by_hand;
 pub mod guard;
 pub mod page;
@@ -64,6 +66,7 @@ pub fn router(operator: Shared, live: Swapped, settings: &config::Admin, address
         .route("/api/v1/apps", get(api::apps))
         .route("/api/v1/preview", post(by_hand::preview).fallback(problem::only_for_posting))
         .route("/api/v1/send", post(by_hand::send).fallback(problem::only_for_posting))
+        .merge(actions::router())
         .method_not_allowed_fallback(problem::only_for_reading)
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(guard, guard::watch))

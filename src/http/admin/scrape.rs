@@ -43,6 +43,7 @@ fn set(view: &LaneView, now: Timestamp) {
     let oldest = view.oldest_at.map_or(0.0, |at| seconds(now.duration_since(at)));
     let cooldown = view.lane.cooling_until.map_or(0.0, |until| seconds(until.duration_since(now)));
     let is = |state| if view.lane.state == state { 1.0 } else { 0.0 };
+    let paused = if view.paused_until.is_some() { 1.0 } else { 0.0 };
     // Precise up to 2^53 deliveries.
     let depth = view.queued as f64;
     for (name, value) in [
@@ -50,6 +51,7 @@ fn set(view: &LaneView, now: Timestamp) {
         (metrics::QUEUE_OLDEST_SECONDS, oldest),
         (metrics::LANE_BLOCKED, is(Standing::Blocked)),
         (metrics::LANE_DOWN, is(Standing::Down)),
+        (metrics::LANE_PAUSED, paused),
         (metrics::LANE_COOLDOWN_SECONDS, cooldown),
     ] {
         ::metrics::gauge!(name, "receiver" => view.lane.receiver.clone()).set(value);

@@ -42,6 +42,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("recent attempts", views::ATTEMPTS_SINCE),
         ("who is asked for", receipts::DUE),
         ("what is old", forget::OLD),
+        ("whether it is paused", pauses::PAUSED_UNTIL),
     ]
     .map(|(what, sql)| format!("{what}: {}", plan(sql)));
     insta::assert_snapshot!(plans.join("\n"), @r"
@@ -55,6 +56,7 @@ fn every_statement_that_runs_often_has_its_index() {
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
     who is asked for: SEARCH m USING INDEX receipts_due (app=? AND ask_receipts_at>?) | SEARCH a USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH attempts USING COVERING INDEX attempts_of_message (message=?) | SEARCH d USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 2 | SEARCH message_deliveries USING PRIMARY KEY (message=?)
     what is old: SEARCH e USING COVERING INDEX events_by_age (received_at<?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX deliveries_of_event (event=?)
+    whether it is paused: SEARCH lanes USING PRIMARY KEY (receiver=?)
     ");
 }
 
@@ -81,6 +83,33 @@ fn every_filter_of_the_list_has_its_index() {
     dead: SEARCH d USING INDEX not_delivered (state=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
     delivered: SCAN d | SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
     ");
+}
+
+#[test]
+fn a_walk_meets_what_it_looks_for_and_not_all_that_was_ever_delivered() {
+    let receivers = Some(vec!["r".to_owned()]);
+    let dead = crate::model::delivery::State::Dead;
+    let of_a_lane = crate::store::action::Selection { state: dead, receivers, before: Some(NOW) };
+    let place = Reached { after: 0, until: 9 };
+    insta::assert_snapshot!(plan(&actions::statement(&of_a_lane, place, 100).0), @"SEARCH deliveries USING INDEX not_delivered (state=? AND seq>? AND seq<?) | LIST SUBQUERY 1 | SCAN json_each VIRTUAL TABLE INDEX 1: | CREATE BLOOM FILTER");
+}
+
+#[test]
+fn what_has_moved_on_since_a_walk_found_it_is_passed_over() {
+    use crate::model::delivery::State::{Dead, Queued};
+    let (_dir, mut work) = work_with(|work| {
+        let row = "(1, 'd', 1, 's', 'r', 's/k', 'queued', 1, 1, 1, 't', 0)";
+        let columns = "seq, id, event, source, receiver, order_key, state, severity, head, rank, title, created_at";
+        let sql = format!(
+            "insert into events values (1, 'e', 's', 'k', 't', null, 0, x'');
+                           insert into deliveries ({columns}) values {row};"
+        );
+        work.conn.execute_batch(&sql).unwrap();
+    });
+    let to_another = Action::HandOver { to: "other".parse().unwrap() };
+    // Found dead, redriven by somebody else, and forgotten.
+    assert_eq!(actions::act_on_some(&mut work, &[1, 2], Dead, &to_another, NOW).unwrap(), (0, vec![]));
+    assert_eq!(actions::act_on_some(&mut work, &[1, 2], Queued, &to_another, NOW).unwrap().0, 1);
 }
 
 /// A lane with so many order keys, of each one waiting head and one delivery behind it; half of the heads wait for a

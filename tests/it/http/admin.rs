@@ -81,7 +81,7 @@ async fn without_a_token_on_loopback_another_name_for_this_machine_is_refused() 
 }
 
 #[tokio::test]
-async fn a_foreign_page_may_change_nothing_and_nobody_can_change_anything_yet() {
+async fn a_foreign_page_may_change_nothing_and_a_list_is_only_for_reading() {
     let relay = Relay::new();
     let foreign = [OPERATOR, ("host", "relay"), ("origin", "http://evil.example")];
     assert_eq!(ask(relay.admin(), "POST", "/api/v1/deliveries", &foreign, "").await.status.as_u16(), 403);

@@ -6,10 +6,10 @@ use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
 use dingtalk_relay::store::action::{Acted, Action};
-use dingtalk_relay::store::{Next, StoreError};
+use dingtalk_relay::store::{Next, StoreError, Want};
 use jiff::Timestamp;
 
-use crate::store::{Fresh, at, ended, event, first, given_up, name, put_back, rings, sent, want_of};
+use crate::store::{Fresh, at, ended, event, first, given_up, name, put_back, rings, sent, want, want_of};
 
 on_every_store!(
     what_is_dead_or_cancelled_is_brought_back_and_counts_anew,
@@ -17,6 +17,7 @@ on_every_store!(
     what_is_brought_back_goes_before_what_came_later,
     what_is_brought_back_waits_for_what_came_before,
     what_is_brought_back_beside_a_call_under_way_stays_in_its_key,
+    the_turn_of_an_order_key_stays_when_one_of_it_is_called_off_and_brought_back,
     only_what_is_queued_is_called_off,
     what_comes_after_one_that_was_called_off_goes_at_once,
     a_critical_one_that_was_called_off_pushes_its_elders_no_more,
@@ -146,6 +147,26 @@ async fn what_is_brought_back_beside_a_call_under_way_stays_in_its_key(store: Fr
     store.finish(&ownership, put_back(&under_way, at(5), true), at(5)).await.unwrap();
 
     assert_eq!(store.drain(&ownership, at(5)).await, [old, newer, newest]);
+}
+
+/// Probes go round by the time when a key was tried last, which belongs to the key and not to its deliveries.
+async fn the_turn_of_an_order_key_stays_when_one_of_it_is_called_off_and_brought_back(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let a = [store.wait("a", Warning, at(0)).await, store.wait("a", Warning, at(1)).await];
+    let b = store.wait("b", Warning, at(2)).await;
+    let probe = async |now: i64| {
+        let claimed = store.take(&ownership, Want { probe: true, ..want() }, at(now)).await.unwrap();
+        store.finish(&ownership, put_back(&claimed, at(now + 1), false), at(now)).await.unwrap();
+        claimed.deliveries[0].id.clone()
+    };
+    assert_eq!([probe(10).await, probe(20).await, probe(30).await], [a[0].clone(), b.clone(), a[0].clone()]);
+
+    store.cancel(&a[1], at(31)).await;
+    store.redrive(&a[1], at(32)).await;
+    assert_eq!(probe(40).await, b, "the one behind its head came and went");
+    store.cancel(&a[0], at(41)).await;
+    store.redrive(&a[0], at(42)).await;
+    assert_eq!([probe(50).await, probe(60).await], [a[0].clone(), b], "and its head too");
 }
 
 async fn only_what_is_queued_is_called_off(store: Fresh) {
