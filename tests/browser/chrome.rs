@@ -39,13 +39,8 @@ pub struct Chrome {
 impl Chrome {
     /// Starts one without a window on a screen.
     pub async fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is not installed: scripts/test installs it");
-        let root = format!("http://127.0.0.1:{}", port(&mut driver));
+        let (driver, port) = driver();
+        let root = format!("http://127.0.0.1:{port}");
         // reqwest wants a TLS provider even where there is no TLS.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
@@ -87,11 +82,25 @@ impl Chrome {
         self.eval("return document.body.innerText").await.as_str().unwrap().to_owned()
     }
 
-    /// Clicks the first element like this, as a finger does, and waits for the page it leads to.
+    /// Clicks the first element like this, as a finger does.
     pub async fn click(&self, selector: &str) {
         let found = self.say("element", json!({"using": "css selector", "value": selector})).await;
         let element = found.as_object().unwrap().values().next().unwrap().as_str().unwrap();
         self.say(&format!("element/{element}/click"), json!({})).await;
+    }
+
+    /// The same, and waits for the page it leads to: the browser answers a click before it goes anywhere.
+    pub async fn follow(&self, selector: &str) {
+        self.eval("window.isTheOldOne = true").await;
+        self.click(selector).await;
+        let script = json!({"script": "return !window.isTheOldOne && document.readyState == 'complete'", "args": []});
+        let arriving = async {
+            // On the way from one page to the next a script may find neither.
+            while self.ask("execute/sync", &script).await.map_or(true, |is_there| is_there != true) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, arriving).await.unwrap_or_else(|_| panic!("{selector} leads nowhere"));
     }
 
     /// What the console has said since it was asked last: refusals of the page's policy are among it.
@@ -112,11 +121,14 @@ impl Chrome {
     }
 
     async fn say(&self, command: &str, body: Value) -> Value {
+        self.ask(command, &body).await.unwrap_or_else(|error| panic!("{command} {body}: {error}"))
+    }
+
+    async fn ask(&self, command: &str, body: &Value) -> Result<Value, Value> {
         let url = format!("{}/{command}", self.session);
-        let answer = self.http.post(url.trim_end_matches('/')).json(&body).send().await.unwrap();
+        let answer = self.http.post(url.trim_end_matches('/')).json(body).send().await.unwrap();
         let (status, answer) = (answer.status(), answer.json::<Value>().await.unwrap());
-        assert!(status.is_success(), "{command} {body}: {answer}");
-        answer["value"].clone()
+        if status.is_success() { Ok(answer["value"].clone()) } else { Err(answer) }
     }
 
     /// Closes the window, and the browser with it.
@@ -132,12 +144,34 @@ impl Drop for Chrome {
     }
 }
 
-/// The port chromedriver says it listens on.
-fn port(driver: &mut Child) -> u16 {
+/// A chromedriver and its port. It takes one port twice, for both kinds of addresses, and ends if somebody has taken
+/// the second in between: then another try is as good as the first.
+fn driver() -> (Child, u16) {
+    let started = std::iter::repeat_with(|| {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is not installed: scripts/test installs it");
+        let port = port(&mut driver);
+        if port.is_none() {
+            driver.wait().unwrap();
+        }
+        Some((driver, port?))
+    });
+    started.take(10).flatten().next().expect("chromedriver says where it listens")
+}
+
+/// The port it says it listens on; `None` if it ends without a word of it.
+fn port(driver: &mut Child) -> Option<u16> {
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let said =
-        lines.find_map(|line| Some(line.ok()?.split_once("successfully on port ")?.1.trim_end_matches('.').parse()));
+    let port = lines.find_map(|line| {
+        let line = line.ok()?;
+        let (_, port) = line.split_once("successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
     // It goes on talking; somebody has to listen.
     std::thread::spawn(move || lines.for_each(drop));
-    said.expect("chromedriver says where it listens").unwrap()
+    port
 }

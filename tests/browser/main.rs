@@ -8,8 +8,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "nothing is outside of a test binary")]
 
+mod buttons;
 mod chrome;
 mod stage;
+mod strangers;
 
 use std::path::PathBuf;
 
@@ -75,7 +77,7 @@ async fn the_list_is_narrowed_by_its_form() {
     chrome.open(&stage.url("/")).await;
 
     chrome.click("select[name=state] option[value=dead]").await;
-    chrome.click(".filter button").await;
+    chrome.follow(".filter button").await;
 
     assert_eq!(chrome.path().await, "/?state=dead&receiver=&source=&event=");
     let states = "return [...document.querySelectorAll('.rows .badge')].map(badge => badge.innerText)";
@@ -91,7 +93,8 @@ async fn is_sound(chrome: &Chrome, name: &str, screen: Screen) {
     assert!(width <= u64::from(screen.width), "{name} on a {} is {width} wide", screen.name);
     assert_eq!(chrome.eval("return document.scripts.length").await, 0, "{name}");
     assert_eq!(chrome.eval("return document.styleSheets[0].cssRules.length > 20").await, true, "{name} has its style");
-    let small = "return [...document.querySelectorAll('button, .button, .row, select, input, summary')]
+    let small =
+        "return [...document.querySelectorAll('button, .button, .row, select, input:not([type=hidden]), summary')]
         .filter(it => it.getBoundingClientRect().height < 44).map(it => it.outerHTML)";
     assert_eq!(chrome.eval(small).await, serde_json::json!([]), "{name} has something too small for a thumb");
 }

@@ -89,6 +89,19 @@ impl Stage {
         list["deliveries"][0]["id"].as_str().unwrap().to_owned()
     }
 
+    /// How a lane stands.
+    pub async fn lane(&self, receiver: &str) -> Value {
+        let lanes = self.look("/api/v1/lanes").await;
+        lanes["lanes"].as_array().unwrap().iter().find(|lane| lane["receiver"] == receiver).unwrap().clone()
+    }
+
+    /// Does something by the API, as another operator would at the same time.
+    pub async fn act(&self, path: &str, body: Value) {
+        let url = format!("http://{}{path}", self.address());
+        let answer = self.http.post(url).bearer_auth(TOKEN).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
     /// Waits until a receiver has so many deliveries in this state.
     pub async fn wait_for(&self, receiver: &str, state: &str, count: usize) {
         let path = format!("/api/v1/deliveries?receiver={receiver}&state={state}");
@@ -96,8 +109,8 @@ impl Stage {
     }
 
     async fn wait_for_block(&self, receiver: &str) {
-        let is_blocked = |lane: &Value| lane["receiver"] == receiver && lane["state"] == "blocked";
-        self.wait("/api/v1/lanes", |lanes| lanes["lanes"].as_array().unwrap().iter().any(is_blocked)).await;
+        let is_it = |lane: &Value| lane["receiver"] == receiver && lane["state"] == "blocked";
+        self.wait("/api/v1/lanes", |lanes| lanes["lanes"].as_array().unwrap().iter().any(is_it)).await;
     }
 
     async fn wait(&self, path: &str, done: impl Fn(&Value) -> bool) {

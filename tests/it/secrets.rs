@@ -146,16 +146,28 @@ async fn look_everywhere(relay: &Process, apps: usize) -> String {
     let mut paths: Vec<String> =
         ids.flat_map(|id| [format!("/deliveries/{id}"), format!("/api/v1/deliveries/{id}")]).collect();
     paths.extend(
-        ["/", "/api/v1/deliveries", "/api/v1/lanes", "/api/v1/apps", "/metrics", "/-/ready", "/-/healthy", "/nowhere"]
-            .map(str::to_owned),
+        [
+            "/",
+            "/api/v1/deliveries",
+            "/api/v1/lanes",
+            "/api/v1/apps",
+            "/lanes/r0",
+            "/metrics",
+            "/-/ready",
+            "/-/healthy",
+            "/nowhere",
+        ]
+        .map(str::to_owned),
     );
     paths.extend(["/api/v1/deliveries?limit=plantedInAUrl", "/api/v1/deliveries?plantedInAUrl=1"].map(str::to_owned));
+    paths.extend(["/?state=plantedInAUrl", "/lanes/plantedInAUrl"].map(str::to_owned));
     let mut said = String::new();
     for path in paths {
         let url = format!("{root}{path}");
         said += &told(http.get(&url).bearer_auth(ADMIN)).await;
         said += &told(http.get(&url).basic_auth("operator", Some(ADMIN))).await;
         said += &told(http.get(&url).bearer_auth(format!("{ADMIN}x"))).await;
+        said += &told(http.get(&url).basic_auth("operator", Some(ADMIN)).header("accept", "text/html")).await;
     }
     said
 }

@@ -96,7 +96,7 @@ async fn resume(State(operator): State<Shared>, lane: Named, body: Body) -> Resu
 }
 
 /// What a path names. What is no UTF-8 is nobody's name, like the empty one.
-fn named(path: Named) -> String {
+pub(in crate::http::admin) fn named(path: Named) -> String {
     path.map(|Path(name)| name).unwrap_or_default()
 }
 

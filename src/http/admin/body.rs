@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::http::problem::ProblemAnswer;
 
 /// More bytes than any of the small bodies needs.
-const SMALL: u64 = 16 * 1024;
+pub(in crate::http::admin) const SMALL: u64 = 16 * 1024;
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);

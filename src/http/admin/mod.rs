@@ -67,6 +67,7 @@ pub fn router(operator: Shared, live: Swapped, settings: &config::Admin, address
         .route("/api/v1/preview", post(by_hand::preview).fallback(problem::only_for_posting))
         .route("/api/v1/send", post(by_hand::send).fallback(problem::only_for_posting))
         .merge(actions::router())
+        .merge(page::forms::router())
         .method_not_allowed_fallback(problem::only_for_reading)
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(guard, guard::watch))

@@ -6,6 +6,7 @@
 
 mod admin;
 mod connections;
+mod forms;
 mod hooks;
 mod page;
 pub(crate) mod relay;

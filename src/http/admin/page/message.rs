@@ -75,3 +75,68 @@ fn field((name, value): (&String, &Json)) -> String {
 fn text<'f>(fields: &'f Json, name: &str) -> Option<&'f str> {
     fields[name].as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::name::MessageId;
+
+    fn shown_of(msg_param: &str) -> Json {
+        let message = Message {
+            id: MessageId("m1".into()),
+            msg_key: None,
+            msg_param: Some(msg_param.into()),
+            bytes: None,
+            deliveries: 1,
+            process_query_key: None,
+            send_status: None,
+            readers: None,
+        };
+        let json = minijinja::Environment::new().render_str("{{ it|tojson }}", context! { it => shown(&message) });
+        serde_json::from_str(&json.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_template_shows_its_buttons() {
+        let button = |title: &str, url: &str| json!({"title": title, "url": url, "link": url});
+        let (graph, silence) = (button("图表", "https://a.example/"), button("静默", "http://b.example/"));
+        let (at, bt) = ("https://a.example/", "http://b.example/");
+        for (fields, buttons, side_by_side) in [
+            (json!({"singleTitle": "图表", "singleURL": at}), json!([graph]), false),
+            (
+                json!({"actionTitle1": "图表", "actionURL1": at, "actionTitle2": "静默", "actionURL2": bt}),
+                json!([graph, silence]),
+                false,
+            ),
+            (
+                json!({"buttonTitle1": "图表", "buttonUrl1": at, "buttonTitle2": "静默", "buttonUrl2": bt}),
+                json!([graph, silence]),
+                true,
+            ),
+        ] {
+            let mut card = json!({"title": "t", "text": "**b**"});
+            card.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let face = &shown_of(&card.to_string())["face"];
+            assert_eq!((&face["buttons"], &face["side_by_side"]), (&buttons, &json!(side_by_side)), "{card}");
+            assert_eq!(face["html"], "<p><strong>b</strong></p>\n");
+        }
+    }
+
+    #[test]
+    fn a_button_that_leads_out_of_the_web_is_shown_and_leads_nowhere() {
+        let card = json!({"text": "t", "singleTitle": "go", "singleURL": "javascript:alert(1)"});
+        assert_eq!(shown_of(&card.to_string())["face"]["buttons"][0]["link"], Json::Null);
+    }
+
+    #[test]
+    fn what_is_no_message_we_know_is_shown_as_it_was_sent() {
+        for (msg_param, raw) in [(r#"{"photoURL":"x"}"#, "photoURL: x"), ("not JSON", "not JSON"), ("[1]", "[1]")] {
+            let shown = shown_of(msg_param);
+            assert_eq!((&shown["face"], &shown["raw"]), (&Json::Null, &json!(raw)));
+        }
+        let text = shown_of(r#"{"content":"a\nb"}"#);
+        assert_eq!((&text["face"]["content"], &text["face"]["html"]), (&json!("a\nb"), &Json::Null));
+    }
+}

@@ -5,6 +5,8 @@
 //! What a template is given is made in the files beside this one. Reading changes nothing; whatever changes something
 //! is a form that posts (`forms`), and its answer leads back here. The templates are embedded.
 
+pub mod forms;
+mod lane;
 mod listing;
 mod markdown;
 mod message;
@@ -33,10 +35,12 @@ use crate::operator::deliveries::Listing;
 
 const STYLE: &str = include_str!("style.css");
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("base.html", include_str!("base.html")),
     ("words.html", include_str!("words.html")),
     ("index.html", include_str!("index.html")),
+    ("buttons.html", include_str!("buttons.html")),
+    ("lane.html", include_str!("lane.html")),
     ("lanes.html", include_str!("lanes.html")),
     ("delivery.html", include_str!("delivery.html")),
     ("refusal.html", include_str!("refusal.html")),
@@ -65,9 +69,10 @@ pub async fn delivery(
     let others = others_of(&operator, &record).await?;
     let query = query.unwrap_or_default();
     let now = Timestamp::now();
+    let lanes = operator.lanes(now).await.map_err(store_is_away)?;
     let page = context! {
         notice => Query::read(&query).notice(),
-        ..rows::delivery(&record, &others, now)
+        ..rows::delivery(&record, &others, &lanes, now)
     };
     show("delivery.html", page, now)
 }

@@ -8,41 +8,41 @@
 pub(super) enum Notice {
     /// A delivery waits again.
     Redriven,
-    /// Deliveries wait again.
-    RedrivenAll,
+    /// Another delivery brings the event to another receiver.
+    HandedOver,
     /// A delivery was called off.
     Cancelled,
+    /// Many deliveries go on.
+    RedrivenMany,
+    /// Many deliveries were called off.
+    CancelledMany,
     /// A lane was paused.
     Paused,
     /// A lane goes on.
     Resumed,
-    /// A message was taken back.
-    Recalled,
-    /// DingTalk was asked who has read a message.
-    Refreshed,
 }
 
 impl Notice {
     const ALL: [Self; 7] = [
         Self::Redriven,
-        Self::RedrivenAll,
+        Self::HandedOver,
         Self::Cancelled,
+        Self::RedrivenMany,
+        Self::CancelledMany,
         Self::Paused,
         Self::Resumed,
-        Self::Recalled,
-        Self::Refreshed,
     ];
 
     /// The word in the query.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Redriven => "redriven",
-            Self::RedrivenAll => "redriven_all",
+            Self::HandedOver => "handed_over",
             Self::Cancelled => "cancelled",
+            Self::RedrivenMany => "redriven_many",
+            Self::CancelledMany => "cancelled_many",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
-            Self::Recalled => "recalled",
-            Self::Refreshed => "refreshed",
         }
     }
 
@@ -55,12 +55,12 @@ impl Notice {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Redriven => "The delivery is back in the queue.",
-            Self::RedrivenAll => "The dead deliveries are back in the queue.",
+            Self::HandedOver => "This delivery has taken over and is in the queue of its receiver.",
             Self::Cancelled => "The delivery was cancelled.",
+            Self::RedrivenMany => "The deliveries are in the queue.",
+            Self::CancelledMany => "The deliveries were cancelled.",
             Self::Paused => "The lane is paused. What arrives for it waits.",
             Self::Resumed => "The lane goes on.",
-            Self::Recalled => "The message was recalled.",
-            Self::Refreshed => "DingTalk was asked; this is its latest answer.",
         }
     }
 }

@@ -60,7 +60,6 @@ fn apps(apps: &[AppView], now: Timestamp) -> Vec<Value> {
 /// One line over all of it.
 fn summary(lanes: &[LaneView]) -> String {
     let waiting: u64 = lanes.iter().map(|view| view.queued).sum();
-    let flows = |view: &LaneView| view.lane.state == Standing::Flowing && view.paused_until.is_none();
     let troubled = lanes.iter().filter(|view| !flows(view)).count();
     let stand = match (lanes.len(), troubled) {
         (0, _) => return String::new(),
@@ -74,7 +73,29 @@ fn summary(lanes: &[LaneView]) -> String {
     )
 }
 
-fn lane(view: &LaneView, now: Timestamp) -> Value {
+/// Whether what waits in a lane goes by itself before long.
+pub(super) fn flows(view: &LaneView) -> bool {
+    view.lane.state == Standing::Flowing && view.paused_until.is_none()
+}
+
+/// Whether the lane's receiver is configured.
+pub(super) fn is_configured(view: &LaneView) -> bool {
+    // Only then somebody knows its rate.
+    view.lane.messages_per_minute.is_some()
+}
+
+/// The receivers that could take something over from this one: its fallback first, then those whose lane flows.
+pub(super) fn others(lanes: &[LaneView], receiver: &str) -> Vec<String> {
+    let own = lanes.iter().find(|view| view.lane.receiver == receiver);
+    let fallback = own.and_then(|view| view.lane.fallback.as_deref());
+    let mut others: Vec<_> =
+        lanes.iter().filter(|view| is_configured(view) && view.lane.receiver != receiver).collect();
+    others.sort_by_key(|view| (fallback != Some(&view.lane.receiver), !flows(view)));
+    others.into_iter().map(|view| view.lane.receiver.clone()).collect()
+}
+
+/// A lane as its card shows it.
+pub(super) fn lane(view: &LaneView, now: Timestamp) -> Value {
     context! {
         name => view.lane.receiver.as_str(),
         display_name => view.lane.display_name.as_deref(),
@@ -84,6 +105,7 @@ fn lane(view: &LaneView, now: Timestamp) -> Value {
         oldest => view.oldest_at.map(|at| moment(at, now)),
         rate => view.lane.messages_per_minute,
         paused_until => view.paused_until.map(|at| moment(at, now)),
+        fallback => view.lane.fallback.as_deref(),
         cooling_until => view.lane.cooling_until.map(|at| moment(at, now)),
         why => view.lane.blocked.as_ref().or(view.lane.down.as_ref()).map(|why| block(why, now)),
     }

@@ -9,15 +9,18 @@ use minijinja::{Value, context};
 use crate::http::admin::page::markdown::is_web;
 use crate::http::admin::page::message;
 use crate::http::admin::page::moment::{counted, moment, utc};
-use crate::model::delivery::{Delivery, DeliveryRecord};
+use crate::http::admin::page::overview::{flows, is_configured, others};
+use crate::model::delivery::{Delivery, DeliveryRecord, State};
 use crate::model::message::Attempt;
+use crate::model::view::LaneView;
 
-/// The page of one delivery. `others` are those of its event, itself among them.
-pub(super) fn delivery(record: &DeliveryRecord, others: &[Delivery], now: Timestamp) -> Value {
+/// The page of one delivery. `of_event` are those of its event, itself among them.
+pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[LaneView], now: Timestamp) -> Value {
     let url = record.event_url.as_deref();
-    let others = others.iter().filter(|other| other.id != record.delivery.id);
+    let siblings = of_event.iter().filter(|other| other.id != record.delivery.id);
     context! {
         delivery => row(&record.delivery, now),
+        buttons => buttons(&record.delivery, lanes),
         event => context! {
             id => record.delivery.event.to_string(),
             title => record.event_title.as_str(),
@@ -27,9 +30,25 @@ pub(super) fn delivery(record: &DeliveryRecord, others: &[Delivery], now: Timest
             url,
             link => url.filter(|url| is_web(url)),
         },
-        others => others.map(|other| row(other, now)).collect::<Vec<_>>(),
+        others => siblings.map(|other| row(other, now)).collect::<Vec<_>>(),
         message => record.delivery.message.as_ref().map(message::shown),
         attempts => record.attempt_log.iter().map(|attempt| try_of(attempt, now)).collect::<Vec<_>>(),
+    }
+}
+
+/// What a human may do with it now. The store decides again when the button is pressed.
+fn buttons(delivery: &Delivery, lanes: &[LaneView]) -> Value {
+    let own = lanes.iter().find(|view| view.lane.receiver == delivery.receiver);
+    let is_configured = own.is_some_and(is_configured);
+    let to = others(lanes, &delivery.receiver);
+    let is_over = matches!(delivery.state, State::Dead | State::Cancelled) && delivery.handed_to.is_none();
+    let waits = delivery.state == State::Queued;
+    context! {
+        redrive => is_over && (is_configured || !to.is_empty()),
+        hand_over => waits && !to.is_empty() && !own.is_some_and(flows),
+        cancel => waits,
+        home => is_configured.then_some(delivery.receiver.as_str()),
+        to,
     }
 }
 

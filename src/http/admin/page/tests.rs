@@ -117,7 +117,7 @@ fn html_of_index(lanes: &[LaneView], apps: &[AppView], deliveries: &[Delivery], 
 
 fn html_of_delivery(record: &DeliveryRecord) -> String {
     let another = Delivery { id: DeliveryId("d2".into()), ..delivery_titled("另一个群") };
-    let page = rows::delivery(record, &[record.delivery.clone(), another], now());
+    let page = rows::delivery(record, &[record.delivery.clone(), another], &[lane_blocked_by("r")], now());
     show("delivery.html", context! { notice => (), ..page }, now()).unwrap().0
 }
 
