@@ -1,4 +1,5 @@
-//! The only place that wires: start, drain, stop; and all problems and warnings of a configuration at once.
+//! The only place that wires: start, drain, stop; all problems and warnings of a configuration at once, and what
+//! DingTalk says to it.
 //!
 //! Listeners come from outside, so a test or `demo` may choose its ports. [`relay::Relay::stop`] stops accepting, finishes
 //! what is in flight and leaves the rest stored; a process that is killed instead loses nothing either.
@@ -8,6 +9,7 @@ pub mod demo;
 pub mod direct;
 pub mod files;
 pub mod lanes;
+pub mod online;
 pub mod relay;
 pub mod signals;
 pub mod warnings;

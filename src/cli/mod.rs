@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod explain;
+pub mod online;
 pub mod render;
 pub mod send;
 pub mod serve;
@@ -55,6 +56,15 @@ enum Command {
         /// Do not read the *_file secrets (for CI, where they do not exist)
         #[arg(long)]
         skip_secrets: bool,
+        /// Then ask DingTalk, which costs one call of the month for each group and sends no message
+        ///
+        /// What it will cost is said first, what could not be checked at the end. DingTalk is asked for an access token
+        /// for each app, and once for each group about a message that never was: credentials, region, this machine's
+        /// address, permission, robot and group show in what it answers. Credentials that one region does not know are
+        /// tried once in the other, unless base_url is set. A running relay counts none of these calls, and no store is
+        /// opened. Exit 1 if DingTalk says no to something; what could not be checked is said, and is no failure.
+        #[arg(long, conflicts_with = "skip_secrets")]
+        online: bool,
     },
     /// Show what would be sent, to whom, and how many bytes it takes; sends nothing, and reads no secret
     Render {
@@ -113,11 +123,11 @@ pub fn run(cli: Cli) -> ExitCode {
                 in_runtime(serve::serve(config, compiled, warnings))
             });
         }
-        Command::Check { config, skip_secrets } => {
+        Command::Check { config, skip_secrets, online } => {
             let secrets = if skip_secrets { SecretsRead::Skip } else { SecretsRead::Read };
             return with_config(&config, secrets, |config, _, warnings| {
                 check::say_sound(&config, &warnings);
-                Ok(())
+                if online { in_runtime(online::check(&config)) } else { Ok(()) }
             });
         }
         // Neither needs every secret, and whoever runs them may not be allowed to read every one.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::config::reference::References;
+use crate::config::region::Region;
 use crate::config::scalar::{Scalar, base_url, number, one_of, positive, positive_u32, text, wait};
 use crate::config::section::{Reading, Section};
 use crate::config::{App, Organisation};
@@ -38,16 +39,18 @@ pub(crate) fn apps(root: &Section<'_>, references: &References<'_>, reading: &Re
 
 fn app(section: &Section<'_>, references: &References<'_>) -> Option<App> {
     let organisation = section.required("organisation", |name| references.organisations.named(name));
-    let base_url = address(section);
+    let address = address(section);
     let app_key = section.required("app_key", text);
     let app_secret = section.required_secret(["app_secret", "app_secret_file"]);
     let robot_code = section.optional("robot_code", text);
     let timeout = section.required("timeout", wait);
     let calls_per_second = section.section("limits", |limits| limits.required("calls_per_second", positive_u32));
     let app_key = app_key?;
+    let (region, base_url) = address?;
     Some(App {
         organisation: organisation?,
-        base_url: base_url?,
+        region,
+        base_url,
         robot_code: robot_code.unwrap_or_else(|| app_key.clone()),
         app_key,
         app_secret: app_secret?,
@@ -57,14 +60,13 @@ fn app(section: &Section<'_>, references: &References<'_>) -> Option<App> {
 }
 
 /// Which of DingTalk's two worlds an app lives in has no default: a message in the wrong one reaches nobody.
-fn address(section: &Section<'_>) -> Option<Url> {
+fn address(section: &Section<'_>) -> Option<(Option<Region>, Url)> {
     match section.exactly_one_of(&["region", "base_url"])? {
-        "region" => section.optional("region", region),
-        _ => section.optional("base_url", base_url),
+        "region" => section.optional("region", region).map(|region| (Some(region), region.base_url())),
+        _ => section.optional("base_url", base_url).map(|url| (None, url)),
     }
 }
 
-fn region(text: &str) -> Scalar<Url> {
-    let regions = [("intl", "https://api.dingtalk.io"), ("cn", "https://api.dingtalk.com")];
-    base_url(one_of(&regions)(text)?)
+fn region(text: &str) -> Scalar<Region> {
+    one_of(&[Region::Intl, Region::Cn].map(|region| (region.as_str(), region)))(text)
 }

@@ -16,6 +16,7 @@ mod files;
 pub mod problem;
 mod receivers;
 mod reference;
+pub mod region;
 mod route;
 pub(crate) mod scalar;
 pub mod secret;
@@ -35,6 +36,7 @@ use url::Url;
 use crate::config::draft::Draft;
 use crate::config::problem::Problem;
 use crate::config::reference::References;
+use crate::config::region::Region;
 use crate::config::secret::Secret;
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Format, Map, Node};
@@ -190,6 +192,8 @@ pub struct Organisation {
 pub struct App {
     /// Whose month it shares.
     pub organisation: Name,
+    /// Which of DingTalk's worlds, if the file says `region`.
+    pub region: Option<Region>,
     /// Where DingTalk is: from `region` or `base_url`. Plain http only on loopback. Without a trailing slash.
     pub base_url: Url,
     /// The app's key.

@@ -33,6 +33,9 @@ use crate::model::outcome::Verdict;
 /// The most readers one answer lists.
 const PAGE: u32 = 200;
 
+/// A `processQueryKey` that DingTalk has given to nobody: its own are base64, which has no hyphen.
+const OF_NO_MESSAGE: &str = "dingtalk-relay-check-online";
+
 /// One app's way to DingTalk: its credentials, its access token, its calls. Shared by all lanes of the app.
 pub struct Client {
     app: Name,
@@ -116,6 +119,29 @@ impl Client {
             next_token,
         };
         self.call(Api::Query, &request, verdict::of_query, Instant::now(), now).await
+    }
+
+    /// Asks a group's robot about a message that never was. If all is well, DingTalk complains of that message and of
+    /// nothing else: then token, address, permission, robot and group stood before it without an objection, as far as
+    /// it looked at them. Sends nothing, changes nothing, and is counted in the month like every query. The permission
+    /// is that of sending: DingTalk names `qyapi_robot_sendmsg` for both.
+    ///
+    /// <https://help.dingtalk.io/open/development/the-robot-sends-a-group-message>
+    /// <https://help.dingtalk.io/open/development/chatbot-queries-the-read-status-of-a-message>
+    ///
+    /// # Errors
+    /// The verdict, on which nobody acts: it is to be told. `blocked`: DingTalk says no, to this robot in this group
+    /// if it is of scope channel. `throttled`, `unavailable`: nobody knows; of scope message, because DingTalk may
+    /// mean the message. Every other scope says that the app's other groups will draw the same.
+    pub async fn knock(&self, at: &Target, now: Timestamp) -> Result<(), Verdict> {
+        let request = QueryRequest {
+            robot_code: &at.robot_code,
+            open_conversation_id: &at.open_conversation_id,
+            process_query_key: OF_NO_MESSAGE,
+            max_results: 1,
+            next_token: None,
+        };
+        self.call(Api::Query, &request, verdict::of_knock, Instant::now(), now).await
     }
 
     /// Takes messages back that went `to` a group, at most [`Undone::MOST`] of them, each named by its

@@ -69,6 +69,29 @@ fn readers(body: &Body) -> Option<Readers> {
     Some(Readers { send_status, user_ids: body.texts("readUserIds"), next })
 }
 
+/// Judges a query about a message that never was: that DingTalk does not know it is what should be said. Nothing
+/// follows from this verdict, so unlike a real query's it may concern the channel, and it never says `refused`.
+pub(crate) fn of_knock(exchange: &Exchange) -> Result<(), Rejection> {
+    let Err(Rejection { mut verdict, token_rejected }) = of_query(exchange) else { return Ok(()) };
+    let is_unknown = find(Api::Query, exchange).is_unknown_complaint();
+    (verdict.outcome, verdict.scope) = match (verdict.code.as_str(), verdict.outcome, verdict.scope) {
+        ("processQueryKey.expireTime" | "invalid.processQueryKey", ..) => return Ok(()),
+        ("openConversationId.notExisted", ..) => (Outcome::Blocked, Scope::Channel),
+        (code, outcome, _) if is_unknown || code == "resource.not.found" || outcome == Outcome::Refused => {
+            verdict.hint += " It may mean the made-up message that was asked about.";
+            (Outcome::Unavailable, Scope::Message)
+        }
+        (_, Outcome::Blocked, Scope::Message) => (Outcome::Blocked, Scope::Channel),
+        (_, outcome, scope) => (outcome, scope),
+    };
+    Err(Rejection { verdict, token_rejected })
+}
+
+/// Whether an app's credentials were not accepted, which may work in the other region.
+pub fn is_of_credentials(verdict: &Verdict) -> bool {
+    ["invalidClientIdOrSecret", "invalid.client"].contains(&verdict.code.as_str())
+}
+
 /// Judges a recall of these messages: which were taken back and which not, or why the call came to nothing.
 pub(crate) fn of_recall(exchange: &Exchange, keys: &[String]) -> Result<Undone, Rejection> {
     let body = success(exchange).filter(|body| body.holds("successResult") || body.holds("failedResult"));

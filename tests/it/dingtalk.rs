@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod knock;
 mod query;
 mod recall;
 mod server;
@@ -293,6 +294,7 @@ fn client_at(base: &str, secret: Secret) -> Client {
 fn app(base: &str, app_secret: Secret) -> config::App {
     config::App {
         organisation: "default".parse().unwrap(),
+        region: None,
         base_url: base.parse().unwrap(),
         app_key: "ding-key".into(),
         app_secret,

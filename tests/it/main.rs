@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod laws;
 mod messages;
+mod online;
 mod pace;
 mod preview;
 mod process;
