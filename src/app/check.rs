@@ -4,6 +4,9 @@
 //! about the parts that could be read (`behind`). `serve`, `check` and reload all come this way, so what one of them
 //! accepts the others accept too.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::app::warnings::{Surroundings, warnings};
 use crate::config::Config;
 use crate::config::draft::Draft;
@@ -26,13 +29,15 @@ pub struct Compiled {
 pub struct Checked {
     /// What is legal and will hurt.
     pub warnings: Vec<Problem>,
+    /// Every file and folder it was read from, or would have been.
+    pub places: BTreeSet<PathBuf>,
     /// The configuration and what it is compiled to, or everything that is wrong with it.
     pub outcome: Result<(Config, Compiled), Vec<Problem>>,
 }
 
 /// Checks what was read, which is to run in these surroundings.
 pub fn check(draft: Draft, surroundings: Surroundings) -> Checked {
-    Checked { warnings: warnings(&draft, surroundings), outcome: sound(draft) }
+    Checked { warnings: warnings(&draft, surroundings), places: draft.places.clone(), outcome: sound(draft) }
 }
 
 fn sound(mut draft: Draft) -> Result<(Config, Compiled), Vec<Problem>> {

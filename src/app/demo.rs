@@ -1,6 +1,7 @@
 //! `demo`: the whole product without an account. A simulator, a relay, a temporary database and real Alertmanager
 //! bodies, all on this machine.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::app::check::compile;
+use crate::app::check::{check, compile};
 use crate::app::relay::{Listeners, Relay};
+use crate::app::reload::Origin;
 use crate::app::signals::told_to_end;
+use crate::app::warnings::Surroundings;
 use crate::config;
 use crate::config::problem::Problems;
 use crate::model::delivery::{Delivery, State};
@@ -72,7 +75,9 @@ async fn start(simulator: &Simulator, folder: &Path) -> anyhow::Result<Relay> {
     let config = config::from_text(&text).map_err(Problems)?;
     let compiled = compile(&config).map_err(Problems)?;
     let listeners = Listeners::bind(&config).await?;
-    Relay::start(config, compiled, listeners).await
+    // It has no files: what is read again is the same.
+    let origin = Origin::new(BTreeSet::new(), move || check(config::draft_from_text(&text), Surroundings::Unknown));
+    Relay::start(config, compiled, origin, listeners).await
 }
 
 /// Two groups, so that the tree has something to decide.

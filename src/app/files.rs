@@ -9,6 +9,7 @@
 //! on it, so that what is half-written is not read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What tells one content from another.
 type Print = [u8; 32];
+/// Of a content that could not be looked at, whatever it is.
+const UNKNOWN: Print = [0; 32];
 
 /// Files and folders, and what they held when that was last acted on.
 #[derive(Debug, Clone)]
@@ -34,12 +37,36 @@ impl Files {
         Self { last: known.clone(), known }
     }
 
+    /// The same as they are now.
+    pub fn read_anew(&self) -> Self {
+        Self::at(self.known.keys().cloned())
+    }
+
+    /// These instead. What was among them before is as it was, so that a change since then will be told.
+    pub fn replaced_by(self, places: impl IntoIterator<Item = PathBuf>) -> Self {
+        let print = |place: &PathBuf| self.known.get(place).copied().unwrap_or_else(|| print_of(place));
+        let known: BTreeMap<_, _> = places.into_iter().map(|place| (place.clone(), print(&place))).collect();
+        Self { last: known.clone(), known }
+    }
+
+    /// Whether a place held the same when these and those were known.
+    pub fn agree_on(&self, place: &Path, other: &Self) -> bool {
+        self.known.get(place) == other.known.get(place)
+    }
+
     /// Looks again. Says which have changed, each change once, when two looks have agreed on it.
     pub fn look(&mut self) -> BTreeSet<PathBuf> {
         self.compare(prints(self.known.keys().cloned()))
     }
 
-    fn compare(&mut self, now: BTreeMap<PathBuf, Print>) -> BTreeSet<PathBuf> {
+    fn compare(&mut self, mut now: BTreeMap<PathBuf, Print>) -> BTreeSet<PathBuf> {
+        for (place, print) in &mut now {
+            if *print == UNKNOWN
+                && let Some(known) = self.known.get(place)
+            {
+                *print = *known;
+            }
+        }
         let before = std::mem::replace(&mut self.last, now);
         if before != self.last || self.last == self.known {
             return BTreeSet::new();
@@ -71,25 +98,39 @@ fn prints(places: impl IntoIterator<Item = PathBuf>) -> BTreeMap<PathBuf, Print>
 
 fn print_of(place: &Path) -> Print {
     let mut print = Sha256::new();
-    match std::fs::read_dir(place) {
-        Ok(entries) => {
-            let files: BTreeSet<_> = entries.flatten().map(|entry| entry.path()).filter(|path| matters(path)).collect();
-            for file in files {
-                print.update(file.as_os_str().as_encoded_bytes());
-                print.update(content_of(&file));
-            }
+    let entries = match std::fs::read_dir(place) {
+        Ok(entries) => entries,
+        Err(error) if is_trouble_of_ours(&error) => return UNKNOWN,
+        Err(_no_folder) => return content_of(place),
+    };
+    let files: BTreeSet<_> = entries.flatten().map(|entry| entry.path()).filter(|path| matters(path)).collect();
+    for file in files {
+        let content = content_of(&file);
+        if content == UNKNOWN {
+            return UNKNOWN;
         }
-        Err(_no_folder) => print.update(content_of(place)),
+        print.update(file.as_os_str().as_encoded_bytes());
+        print.update(content);
     }
     print.finalize().into()
 }
 
-/// What cannot be read is a content of its own: it may have gone away, or come back.
+/// What is not there, or not for us, is a content of its own: it may have gone away, or come back. What is no file is
+/// never read: a pipe would be emptied, or make us wait.
 fn content_of(file: &Path) -> Print {
-    match std::fs::read(file) {
+    let content =
+        std::fs::metadata(file).and_then(|meta| if meta.is_file() { std::fs::read(file) } else { Ok(vec![]) });
+    match content {
         Ok(content) => Sha256::digest(content).into(),
+        Err(error) if is_trouble_of_ours(&error) => UNKNOWN,
         Err(error) => Sha256::digest(error.kind().to_string()).into(),
     }
+}
+
+/// Whether an error says nothing of the file: no descriptor is left, the disk does not answer.
+fn is_trouble_of_ours(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    !matches!(error.kind(), NotFound | PermissionDenied | NotADirectory | IsADirectory)
 }
 
 /// The files of a folder that a configuration is read from: the rest may be a database.
@@ -152,6 +193,20 @@ mod tests {
 
         assert_eq!(three_looks(&mut by_folder), [0, 1, 0]);
         assert_eq!(three_looks(&mut by_file), [0, 1, 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        fs::write(&file, "one").unwrap();
+        let mut files = Files::at([file.clone()]);
+        for _ in 0..3 {
+            assert_eq!(files.compare(BTreeMap::from([(file.clone(), UNKNOWN)])), BTreeSet::new());
+        }
+        let no_descriptor = io::Error::from_raw_os_error(24);
+        assert!(is_trouble_of_ours(&no_descriptor), "{no_descriptor}");
+        assert!(!is_trouble_of_ours(&fs::read(folder.path().join("gone")).unwrap_err()));
     }
 
     #[test]

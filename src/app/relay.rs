@@ -1,7 +1,6 @@
 //! A running relay: both ports, the lanes, the receipts, the janitor.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +12,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::check::Compiled;
-use crate::app::files::Files;
-use crate::app::lanes::{Lanes, Watch};
+use crate::app::lanes::Watch;
+use crate::app::reload::{Origin, Reloader, live};
+use crate::app::running::Running;
 use crate::config::Config;
-use crate::dispatch::run;
-use crate::gate::{Gate, renewal};
-use crate::http::hooks::{Hooks, Live, Patience};
+use crate::http::hooks::{Hooks, Patience};
 use crate::http::{self, Limits, admin, hooks};
-use crate::ingest::Ingest;
 use crate::janitor;
 use crate::operator::Operator;
 use crate::operator::readiness::Readiness;
-use crate::receipts;
+use crate::operator::reload::Reloading;
 use crate::store::{Store, sqlite};
 use crate::telemetry::metrics;
 
@@ -55,6 +52,7 @@ pub struct Relay {
     admin: SocketAddr,
     store: Arc<dyn Store>,
     readiness: Readiness,
+    reloading: Reloading,
     /// Ends the loops, and then the ports: until a call in flight is noted, whoever asks is still answered.
     stop_loops: watch::Sender<bool>,
     stop_ports: watch::Sender<bool>,
@@ -63,44 +61,43 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Opens the store, takes the apps, and starts the ports and the loops.
-    pub async fn start(config: Config, compiled: Compiled, listeners: Listeners) -> anyhow::Result<Self> {
+    /// Opens the store, takes the apps, and starts the ports and the loops. `origin` is where the configuration is read
+    /// again.
+    pub async fn start(
+        config: Config,
+        compiled: Compiled,
+        origin: Origin,
+        listeners: Listeners,
+    ) -> anyhow::Result<Self> {
         // Installs the recorder, so that what happens from here on is counted.
         metrics::handle();
         let config = Arc::new(config);
-        let now = Timestamp::now();
         let store = sqlite::open(&config.store.path, config.store.max_queued)?;
-        let owner = uuid::Uuid::now_v7().to_string();
-        let Lanes { lanes, gates, receipts, watch: view } = Lanes::open(&config, &store, &owner, now).await?;
+        let running = Running::start(&config, Arc::clone(&store)).await?;
         let readiness = Readiness::new(Arc::clone(&store));
+        let (reloading, asked) = Reloading::channel();
         let (hooks, admin) = (listeners.hooks.local_addr()?, listeners.admin.local_addr()?);
         let mut relay = Self {
             hooks,
             admin,
             store: Arc::clone(&store),
             readiness: readiness.clone(),
+            reloading: reloading.clone(),
             stop_loops: watch::Sender::new(false),
             stop_ports: watch::Sender::new(false),
             ports: JoinSet::new(),
             loops: JoinSet::new(),
         };
-        for lane in lanes {
-            relay.loops.spawn(run::run(lane, Arc::clone(&store), relay.stop_loops.subscribe()));
-        }
-        for of_app in receipts {
-            relay.loops.spawn(receipts::run::run(of_app, relay.stop_loops.subscribe()));
-        }
-        for gate in &gates {
-            relay.loops.spawn(renewal::run(Arc::clone(gate), relay.stop_loops.subscribe()));
-        }
-        relay.loops.spawn(watch_secrets(Arc::clone(&config), gates, relay.stop_loops.subscribe()));
-        relay.loops.spawn(janitor::run(Arc::clone(&store), config.store.retention, relay.stop_loops.subscribe()));
+        let retention = watch::Sender::new(config.store.retention);
+        relay.loops.spawn(janitor::run(Arc::clone(&store), retention.subscribe(), relay.stop_loops.subscribe()));
         relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));
-        let live = live(&config, compiled, Arc::clone(&store));
+        let live = Arc::new(ArcSwap::from_pointee(live(&config, compiled, Arc::clone(&store))));
         let router = hooks::router(Hooks::new(Arc::clone(&live), readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
-        let operator = Arc::new(operator(store, view, readiness));
-        relay.serve(listeners.admin, admin::router(operator, live, &config.admin, admin));
+        let operator = operator(Arc::clone(&store), running.watch().clone(), readiness.clone(), reloading);
+        relay.serve(listeners.admin, admin::router(Arc::new(operator), Arc::clone(&live), &config.admin, admin));
+        let reloader = Reloader::new(origin, running, live, store, retention, readiness);
+        relay.loops.spawn(reloader.run(asked, relay.stop_loops.subscribe()));
         Ok(relay)
     }
 
@@ -127,6 +124,11 @@ impl Relay {
         &self.store
     }
 
+    /// Has the configuration read again.
+    pub fn reloading(&self) -> &Reloading {
+        &self.reloading
+    }
+
     /// Resolves with the reason when the store is broken for good: the process must end.
     pub async fn broken(&self) -> String {
         self.store.broken().await
@@ -144,38 +146,11 @@ impl Relay {
     }
 }
 
-fn live(config: &Config, compiled: Compiled, store: Arc<dyn Store>) -> Arc<ArcSwap<Live>> {
-    let Compiled { sources, routes, renderer } = compiled;
-    Arc::new(ArcSwap::from_pointee(Live {
-        sources,
-        ingest: Ingest { routes, renderer, store },
-        receivers: config.receivers.clone(),
-        max_body: config.http.max_body,
-        dingtalk_path: config.http.dingtalk_path.clone(),
-    }))
-}
-
-fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness) -> Operator {
+fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness, reloading: Reloading) -> Operator {
     let apps = view.clone();
     let lanes = Box::new(move || view.lanes(Timestamp::now()));
     let apps = Box::new(move || apps.apps(Timestamp::now()));
-    Operator::new(store, lanes, apps, readiness)
-}
-
-/// Lets an app that is blocked try again as soon as the file of its secret has changed.
-async fn watch_secrets(config: Arc<Config>, gates: Vec<Arc<Gate>>, mut stop: watch::Receiver<bool>) {
-    let file_of = |gate: &Gate| config.apps.get(gate.app()).and_then(|app| app.app_secret.path());
-    let mut files = Files::at(gates.iter().filter_map(|gate| file_of(gate)).map(Path::to_owned));
-    loop {
-        let changed = tokio::select! {
-            _told_or_alone = stop.wait_for(|stop| *stop) => return,
-            changed = files.changed() => changed,
-        };
-        for gate in gates.iter().filter(|gate| file_of(gate).is_some_and(|file| changed.contains(file))) {
-            tracing::info!(app = %gate.app(), "the file of the app's secret has changed");
-            gate.mended(Timestamp::now());
-        }
-    }
+    Operator::new(store, lanes, apps, readiness).with(reloading)
 }
 
 async fn upkeep(mut stop: watch::Receiver<bool>) {

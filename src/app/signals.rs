@@ -1,6 +1,6 @@
-//! How the process is told to end.
+//! How the process is told to end, and to read its configuration again.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves at SIGTERM or SIGINT. They are caught from this call on, not only once somebody waits: a process that is
 /// told to end while it starts shall end well too.
@@ -14,6 +14,24 @@ pub fn told_to_end() -> impl Future<Output = ()> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+        }
+    }
+}
+
+/// Says each time that SIGHUP came, which is caught from this call on: it must not end a process that is starting.
+pub struct Reload(Option<Signal>);
+
+impl Reload {
+    /// Catches it from now on.
+    pub fn caught() -> Self {
+        Self(signal(SignalKind::hangup()).ok())
+    }
+
+    /// Resolves at the next one.
+    pub async fn told(&mut self) {
+        match &mut self.0 {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
         }
     }
 }

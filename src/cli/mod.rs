@@ -9,6 +9,7 @@ pub mod render;
 pub mod send;
 pub mod serve;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::app::check::{Checked, Compiled};
 use crate::app::demo;
+use crate::app::reload::Origin;
 use crate::app::signals::told_to_end;
 use crate::config::problem::Problem;
 use crate::config::{Config, SecretsRead};
@@ -119,25 +121,27 @@ pub fn run(cli: Cli) -> ExitCode {
     logs::init(cli.log_format, if is_quiet { "warn" } else { "info" });
     let done = match cli.command {
         Command::Serve(args) => {
-            return with_config(&args, SecretsRead::Read, |config, compiled, warnings| {
-                in_runtime(serve::serve(config, compiled, warnings))
+            return with_config(&args, SecretsRead::Read, |sound| {
+                let files = args.files.clone();
+                let origin = Origin::new(sound.places, move || check::read(&files, SecretsRead::Read));
+                in_runtime(serve::serve(sound.config, sound.compiled, origin, sound.warnings))
             });
         }
         Command::Check { config, skip_secrets, online } => {
             let secrets = if skip_secrets { SecretsRead::Skip } else { SecretsRead::Read };
-            return with_config(&config, secrets, |config, _, warnings| {
-                check::say_sound(&config, &warnings);
-                if online { in_runtime(online::check(&config)) } else { Ok(()) }
+            return with_config(&config, secrets, |sound| {
+                check::say_sound(&sound.config, &sound.warnings);
+                if online { in_runtime(online::check(&sound.config)) } else { Ok(()) }
             });
         }
         // Neither needs every secret, and whoever runs them may not be allowed to read every one.
         Command::Render { config, trial } => {
-            return with_config(&config, SecretsRead::Skip, |config, compiled, _| {
-                render::render(&config, &compiled, trial)
+            return with_config(&config, SecretsRead::Skip, |sound| {
+                render::render(&sound.config, &sound.compiled, trial)
             });
         }
         Command::Send { config, letter } => {
-            return with_config(&config, SecretsRead::Skip, |config, _, _| in_runtime(send::send(&config, letter)));
+            return with_config(&config, SecretsRead::Skip, |sound| in_runtime(send::send(&sound.config, letter)));
         }
         Command::Explain { code, lang } => return explain(code.as_deref(), lang),
         Command::Simulate { listen, strict } => in_runtime(simulate(listen, strict)),
@@ -146,14 +150,19 @@ pub fn run(cli: Cli) -> ExitCode {
     exit(done)
 }
 
-fn with_config(
-    args: &ConfigArgs,
-    secrets: SecretsRead,
-    then: impl FnOnce(Config, Compiled, Vec<Problem>) -> anyhow::Result<()>,
-) -> ExitCode {
-    let Checked { warnings, outcome } = check::read(&args.files, secrets);
+/// A configuration without problems.
+struct Sound {
+    config: Config,
+    compiled: Compiled,
+    /// What it was read from.
+    places: BTreeSet<PathBuf>,
+    warnings: Vec<Problem>,
+}
+
+fn with_config(args: &ConfigArgs, secrets: SecretsRead, then: impl FnOnce(Sound) -> anyhow::Result<()>) -> ExitCode {
+    let Checked { warnings, places, outcome } = check::read(&args.files, secrets);
     match outcome {
-        Ok((config, compiled)) => exit(then(config, compiled, warnings)),
+        Ok((config, compiled)) => exit(then(Sound { config, compiled, places, warnings })),
         Err(problems) => {
             check::say_problems(problems, &warnings);
             ExitCode::from(BAD_USAGE)

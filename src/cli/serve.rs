@@ -1,24 +1,24 @@
-//! `serve`: runs the service until it is told to end, or its store breaks.
+//! `serve`: runs the service until it is told to end, or its store breaks. SIGHUP reads the configuration again.
 
 use std::time::Instant;
 
 use crate::app::check::Compiled;
 use crate::app::relay::{Listeners, Relay};
-use crate::app::signals::told_to_end;
+use crate::app::reload::{Origin, warn};
+use crate::app::signals::{Reload, told_to_end};
 use crate::cli::check::summary;
 use crate::config::Config;
 use crate::config::problem::Problem;
+use crate::operator::reload::By;
 
 /// Runs until SIGTERM or Ctrl-C. Each warning about the configuration is logged once.
-pub async fn serve(config: Config, compiled: Compiled, warnings: Vec<Problem>) -> anyhow::Result<()> {
+pub async fn serve(config: Config, compiled: Compiled, origin: Origin, warnings: Vec<Problem>) -> anyhow::Result<()> {
     let began = Instant::now();
-    let told_to_end = told_to_end();
-    for Problem { path, message } in warnings {
-        tracing::warn!(path, "the configuration is legal, but {path}: {message}");
-    }
+    let (told_to_end, mut reload) = (told_to_end(), Reload::caught());
+    warn(&warnings);
     let summary = summary(&config);
     let listeners = Listeners::bind(&config).await?;
-    let relay = Relay::start(config, compiled, listeners).await?;
+    let relay = Relay::start(config, compiled, origin, listeners).await?;
     tracing::info!(
         hooks = %relay.hooks(),
         admin = %relay.admin(),
@@ -26,6 +26,15 @@ pub async fn serve(config: Config, compiled: Compiled, warnings: Vec<Problem>) -
         took_ms = began.elapsed().as_millis(),
         "ready: {summary}"
     );
+    let reloading = relay.reloading().clone();
+    // Beside the rest: a reload waits for calls in flight, and the end of the process must not wait for it.
+    tokio::spawn(async move {
+        loop {
+            reload.told().await;
+            // What came of it is logged where it is done.
+            let _logged = reloading.ask(By::Signal).await;
+        }
+    });
     tokio::select! {
         () = told_to_end => {
             tracing::info!("told to end: finishing what is in flight, the rest stays stored");

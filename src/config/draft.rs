@@ -5,10 +5,11 @@
 //! those rooms about it. What could not be read is left out and never filled up: a room must not judge what nobody
 //! wrote. Only a draft without problems becomes a [`Config`], by [`Draft::finish`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::config::problem::Problem;
+use crate::config::section::Reading;
 use crate::config::{Admin, App, Config, Http, Organisation, Receiver, Retry, Route, Source, Store};
 use crate::model::name::Name;
 
@@ -18,6 +19,8 @@ use crate::model::name::Name;
 pub struct Draft {
     /// Everything that is wrong with its shape and its references.
     pub problems: Vec<Problem>,
+    /// Every file and folder that was looked at, or looked for: where a change may be one of the configuration.
+    pub places: BTreeSet<PathBuf>,
     /// `http`.
     pub http: Option<Http>,
     /// `admin`.
@@ -53,8 +56,9 @@ pub struct WrittenMatcher {
 
 impl Draft {
     /// Nothing could be read.
-    pub(crate) fn unreadable(problems: Vec<Problem>) -> Self {
-        Self { problems, ..Self::default() }
+    pub(crate) fn unreadable(reading: Reading) -> Self {
+        let (problems, places) = reading.ended();
+        Self { problems, places, ..Self::default() }
     }
 
     /// The configuration, if nothing is wrong with it.

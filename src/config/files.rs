@@ -34,6 +34,7 @@ pub(crate) fn gather(
     let mut tree = defaults();
     let mut is_complete = true;
     for path in paths {
+        reading.looked_at(path);
         let files = files_of(path).map_err(|message| (path.clone(), message));
         let nodes = files.map(|files| files.into_iter().map(|file| read(&file).map_err(|message| (file, message))));
         for node in nodes.map_or_else(|error| vec![Err(error)], Iterator::collect) {

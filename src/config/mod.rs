@@ -60,7 +60,7 @@ pub fn draft(paths: &[PathBuf], environment: impl Iterator<Item = (String, Strin
     let reading = Reading::new(secrets);
     match files::gather(paths, environment, &reading) {
         Some(tree) => draft_of(&tree, reading),
-        None => Draft::unreadable(reading.into_problems()),
+        None => Draft::unreadable(reading),
     }
 }
 
@@ -80,11 +80,14 @@ pub fn from_text(yaml: &str) -> Result<Config, Vec<Problem>> {
 
 /// Reads one YAML text over the embedded defaults, without environment.
 pub fn draft_from_text(yaml: &str) -> Draft {
+    let reading = Reading::new(SecretsRead::Read);
     let node = match Node::read(yaml, Format::Yaml) {
         Ok(node) => node,
-        Err(broken) => return Draft::unreadable(vec![Problem::at("", broken.to_string())]),
+        Err(broken) => {
+            reading.note("", broken.to_string());
+            return Draft::unreadable(reading);
+        }
     };
-    let reading = Reading::new(SecretsRead::Read);
     let mut tree = files::defaults();
     files::lay_over(&mut tree, node, "", &reading);
     draft_of(&tree, reading)
@@ -94,7 +97,8 @@ fn draft_of(tree: &Map, reading: Reading) -> Draft {
     let references = References::of(tree);
     let root = vec![Layer { path: String::new(), map: tree }];
     let draft = Section::read("", root, &reading, |root| read(root, &references, &reading));
-    Draft { matchers: route::matchers(tree), problems: reading.into_problems(), ..draft }
+    let (problems, places) = reading.ended();
+    Draft { matchers: route::matchers(tree), problems, places, ..draft }
 }
 
 /// Reads every part, whatever is wrong with the ones before.
@@ -109,6 +113,7 @@ fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> D
     let route = route::route(root, references);
     let retry = root.section("retry", service::retry);
     let templates = root.paths("templates");
+    templates.iter().flatten().for_each(|place| reading.looked_at(place));
     references.leave_defaults(root);
     if let (Some(http), Some(admin)) = (&http, &admin)
         && http.listen == admin.listen
@@ -146,7 +151,7 @@ pub struct Config {
 }
 
 /// `http`: where webhooks come in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     /// The address.
     pub listen: SocketAddr,
@@ -157,7 +162,7 @@ pub struct Http {
 }
 
 /// `admin`: page, API, metrics, health.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
     /// The address.
     pub listen: SocketAddr,
@@ -168,7 +173,7 @@ pub struct Admin {
 }
 
 /// `store`: the database.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Store {
     /// The SQLite file (`sqlite:` was taken off).
     pub path: PathBuf,
@@ -179,7 +184,7 @@ pub struct Store {
 }
 
 /// One organisation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Organisation {
     /// Calls a month of the whole organisation; `None`: no quota (0 in the file).
     pub calls_per_month: Option<u64>,
@@ -188,7 +193,7 @@ pub struct Organisation {
 }
 
 /// One app.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct App {
     /// Whose month it shares.
     pub organisation: Name,
@@ -209,7 +214,7 @@ pub struct App {
 }
 
 /// One receiver.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Receiver {
     /// Shown beside the name.
     pub display_name: Option<String>,
@@ -240,7 +245,7 @@ pub struct Receiver {
 }
 
 /// Whether and when DingTalk is asked who has read a message.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Receipts {
     /// Whether it is asked at all.
     pub enabled: bool,
@@ -258,7 +263,7 @@ pub enum OnUnknownOutcome {
 }
 
 /// One source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// What it speaks.
     pub kind: SourceKind,
@@ -273,7 +278,7 @@ pub struct Source {
 }
 
 /// `fields` of a `generic` source: minijinja expressions over the body, which they see as `payload`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fields {
     /// What it is about.
     pub title: Option<String>,
@@ -292,7 +297,7 @@ pub struct Fields {
 }
 
 /// Where the labels of a `generic` source come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum LabelFields {
     /// One expression that yields a map.
     All(String),
@@ -312,7 +317,7 @@ pub enum SourceKind {
 }
 
 /// What a sender must show.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Auth {
     /// `Authorization: Bearer …`
     Bearer(Secret),
@@ -342,7 +347,7 @@ pub enum Auth {
 }
 
 /// How a source's severities are mapped.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SeverityRules {
     /// The labels asked for, the first present one wins.
     pub labels: Vec<String>,
@@ -354,7 +359,7 @@ pub struct SeverityRules {
 }
 
 /// One node of the routing tree, as written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Route {
     /// Who gets what matches; empty: the parent's.
     pub receivers: Vec<Name>,
@@ -371,7 +376,7 @@ pub struct Route {
 }
 
 /// When a failed delivery is tried again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
     /// The waits; the last repeats.
     pub schedule: Vec<Duration>,

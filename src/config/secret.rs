@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// A secret value. Cloning shares it.
 #[derive(Clone)]
@@ -79,6 +79,18 @@ fn stamp(meta: &std::fs::Metadata) -> Stamp {
     ([meta.dev(), meta.ino(), meta.len()], [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
 }
 
+/// Whether two configurations mean the same secret: the same words, or the same file. What somebody shows is compared
+/// elsewhere, in constant time.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (&*self.0, &*other.0) {
+            (Origin::Given(one), Origin::Given(other)) => one.expose_secret() == other.expose_secret(),
+            (Origin::File { path: one, .. }, Origin::File { path: other, .. }) => one == other,
+            (Origin::Given(_), Origin::File { .. }) | (Origin::File { .. }, Origin::Given(_)) => false,
+        }
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &*self.0 {
@@ -90,8 +102,6 @@ impl std::fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]

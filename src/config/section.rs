@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::SecretsRead;
 use crate::config::problem::{Problem, inside, listed, near};
@@ -18,16 +18,17 @@ use crate::config::secret::Secret;
 use crate::config::tree::{Map, Node, Origin, Text};
 use crate::model::name::Name;
 
-/// What one loading shares: where problems go and whether secret files are opened.
+/// What one loading shares: where problems go, what was looked at, and whether secret files are opened.
 pub(crate) struct Reading {
     problems: RefCell<Vec<Problem>>,
+    places: RefCell<BTreeSet<PathBuf>>,
     secrets: SecretsRead,
 }
 
 impl Reading {
     /// A loading without problems so far.
     pub(crate) fn new(secrets: SecretsRead) -> Self {
-        Self { problems: RefCell::new(Vec::new()), secrets }
+        Self { problems: RefCell::default(), places: RefCell::default(), secrets }
     }
 
     /// Notes a problem once, however many receivers inherit it.
@@ -39,9 +40,14 @@ impl Reading {
         }
     }
 
-    /// Everything noted.
-    pub(crate) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+    /// Notes a file or folder that says something, or would if it were there.
+    pub(crate) fn looked_at(&self, place: &Path) {
+        self.places.borrow_mut().insert(place.to_owned());
+    }
+
+    /// Every problem that was noted, and everything that was looked at.
+    pub(crate) fn ended(self) -> (Vec<Problem>, BTreeSet<PathBuf>) {
+        (self.problems.into_inner(), self.places.into_inner())
     }
 }
 
@@ -341,7 +347,9 @@ impl<'a> Section<'a> {
     }
 
     fn secret_in_file(&self, text: &Text) -> Scalar<Secret> {
-        let secret = Secret::in_file(file_path(text)?);
+        let path = file_path(text)?;
+        self.reading.looked_at(&path);
+        let secret = Secret::in_file(path);
         if self.reading.secrets == SecretsRead::Read {
             let value = secret.reveal().map_err(|error| error.to_string())?;
             crate::config::scalar::text(secrecy::ExposeSecret::expose_secret(&value))

@@ -119,6 +119,14 @@ impl Lane {
         &self.gate
     }
 
+    /// Stores how the last attempt ended, if that is still to be done. A lane is settled before another takes its place.
+    pub async fn settle(&mut self) -> Result<(), StoreError> {
+        match self.finish().await {
+            Err(StoreError::StaleEpoch) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One unit of work at `now`. The turn shows that no other call of the channel is in flight.
     pub async fn step(&mut self, _turn: &Turn<'_>, now: Timestamp) -> Result<Step, StoreError> {
         if self.unfinished.is_some() {

@@ -14,8 +14,8 @@ const STORE_TROUBLE: Duration = Duration::from_secs(1);
 /// The longest sleep: if the machine's clock is set, a lane notices within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Repeats the lane's step until `stop` becomes true. A call in flight is finished first.
-pub async fn run(mut lane: Lane, store: Arc<dyn Store>, mut stop: watch::Receiver<bool>) {
+/// Repeats the lane's step until `stop` becomes true, and gives the lane back. A call in flight is finished first.
+pub async fn run(mut lane: Lane, store: Arc<dyn Store>, mut stop: watch::Receiver<bool>) -> Lane {
     let arrivals = store.arrivals(lane.receiver());
     let channel = Arc::clone(lane.channel());
     let mut changes = lane.gate().changes();
@@ -26,7 +26,7 @@ pub async fn run(mut lane: Lane, store: Arc<dyn Store>, mut stop: watch::Receive
         changes.mark_unchanged();
         let step = tokio::select! {
             biased;
-            () = told(&mut stop) => return,
+            () = told(&mut stop) => return lane,
             turn = channel.turn() => lane.step(&turn, Timestamp::now()).await,
         };
         let sleep = match step {
@@ -48,7 +48,7 @@ pub async fn run(mut lane: Lane, store: Arc<dyn Store>, mut stop: watch::Receive
         };
         tokio::select! {
             biased;
-            () = told(&mut stop) => return,
+            () = told(&mut stop) => return lane,
             () = arrival => {}
             _ = changes.changed() => {}
             () = tokio::time::sleep(sleep) => {}

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::gate::pace::Pace;
-use crate::model::health::{Backoff, Health, later};
+use crate::model::health::{Backoff, Cause, Health, later};
 use crate::model::name::ChannelKey;
-use crate::store::ChannelRow;
+use crate::store::{ChannelRow, Store, StoreError};
 
 /// How long a permit of the channel is kept while the app's own limit makes it wait.
 const HOLD: Duration = Duration::from_secs(1);
@@ -23,8 +23,19 @@ const HOLD: Duration = Duration::from_secs(1);
 pub struct Channel {
     key: ChannelKey,
     turn: Semaphore,
-    cooldown: Backoff,
+    settings: Settings,
     inner: Mutex<Inner>,
+}
+
+/// What is configured for a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The rate, a minute.
+    pub messages_per_minute: NonZeroU32,
+    /// The cool-down.
+    pub cooldown: Backoff,
+    /// The longest a call may take: it may arrive that late.
+    pub timeout: Duration,
 }
 
 struct Inner {
@@ -38,35 +49,45 @@ struct Inner {
 /// The right to make this channel's next call.
 pub struct Turn<'c>(#[expect(dead_code, reason = "held for its end")] SemaphorePermit<'c>);
 
-/// What a channel begins with.
-pub struct Beginning {
-    /// The configured rate, a minute.
-    pub messages_per_minute: NonZeroU32,
-    /// The configured cool-down.
-    pub cooldown: Backoff,
-    /// The longest a call may take: it may arrive that late.
-    pub timeout: Duration,
-    /// What the store says of it.
-    pub stored: Option<ChannelRow>,
-    /// The attempts of the last window, whatever came of them.
-    pub started: Vec<Timestamp>,
-}
-
-impl Beginning {
+impl Settings {
     /// How far back attempts count against the rate.
-    pub fn window(timeout: Duration) -> Duration {
-        Duration::from_secs(60) + timeout + HOLD
+    fn window(&self) -> Duration {
+        Duration::from_secs(60) + self.timeout + HOLD
+    }
+
+    /// What holds for two receivers that name the same robot and group: the stricter rate, and what belongs to it.
+    pub fn or_stricter(self, other: Self) -> Self {
+        if other.messages_per_minute < self.messages_per_minute { other } else { self }
     }
 }
 
 impl Channel {
-    /// A channel as it stands at `now`.
-    pub fn new(key: ChannelKey, from: Beginning, now: Timestamp) -> Self {
-        let (health, lowered) = from.stored.map(|row| (row.health.taken_up(now), row.rate)).unwrap_or_default();
-        let window = Beginning::window(from.timeout);
-        let pace = Pace::new(from.messages_per_minute, lowered, window, from.started, now);
+    /// A channel as the store knows it at `now`: with its state and a lowered rate, which stand in the row if there is
+    /// one, and with the attempts that still count.
+    pub async fn open(
+        key: ChannelKey,
+        settings: Settings,
+        stored: Option<ChannelRow>,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let begins = now.checked_sub(settings.window()).unwrap_or(now);
+        let started = store.attempts_since(&key, begins).await?;
+        Ok(Self::new(key, settings, stored, started, now))
+    }
+
+    /// The attempts of the last window count, whatever came of them.
+    fn new(
+        key: ChannelKey,
+        settings: Settings,
+        stored: Option<ChannelRow>,
+        started: Vec<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let (health, lowered) = stored.map(|row| (row.health.taken_up(now), row.rate)).unwrap_or_default();
+        let pace = Pace::new(settings.messages_per_minute, lowered, settings.window(), started, now);
         let inner = Inner { health, pace, granted_at: now, held: false };
-        Self { key, turn: Semaphore::new(1), cooldown: from.cooldown, inner: Mutex::new(inner) }
+        Self { key, turn: Semaphore::new(1), settings, inner: Mutex::new(inner) }
     }
 
     /// Its key.
@@ -74,14 +95,20 @@ impl Channel {
         &self.key
     }
 
-    /// The configured rate, a minute.
-    pub fn configured(&self) -> NonZeroU32 {
-        self.inner().pace.configured()
+    /// What is configured for it.
+    pub fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// The configured cool-down.
     pub fn cooldown(&self) -> Backoff {
-        self.cooldown
+        self.settings.cooldown
+    }
+
+    /// Someone may have mended what blocks the channel: it is tried at once.
+    pub fn mended(&self, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.health = inner.health.clone().mended(Cause::Channel, now);
     }
 
     /// Waits until no other call of this channel is in flight.
@@ -164,14 +191,12 @@ mod tests {
 
     fn channel(stored: Option<ChannelRow>) -> Channel {
         let key = ChannelKey::app_robot(&"ops".parse::<Name>().unwrap(), "robot", "cid");
-        let from = Beginning {
+        let settings = Settings {
             messages_per_minute: NonZeroU32::new(20).unwrap(),
             cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
             timeout: Duration::from_secs(10),
-            stored,
-            started: vec![],
         };
-        Channel::new(key, from, at(0))
+        Channel::new(key, settings, stored, vec![], at(0))
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod pace;
 pub mod renewal;
 pub mod view;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,14 +24,14 @@ use tokio::sync::{Notify, watch};
 use crate::config;
 use crate::dingtalk::{Client, codes};
 use crate::gate::aside::Pauses;
-use crate::gate::channel::{Beginning, Channel};
+use crate::gate::channel::Channel;
 use crate::gate::line::Line;
 use crate::gate::pace::Pace;
 use crate::model::health::{Block, Cause, Go, Health, later};
 use crate::model::language::Language;
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
-use crate::model::name::{ChannelKey, Name};
+use crate::model::name::Name;
 use crate::model::outcome::Verdict;
 use crate::store::{AppRow, Ownership, Store, StoreError};
 
@@ -49,11 +48,10 @@ pub struct Gate {
     organisation: Name,
     calls_per_month: Option<u64>,
     receipt_calls_per_month: u64,
-    client: Client,
+    client: Arc<Client>,
     store: Arc<dyn Store>,
     /// Who this process is, as an owner.
     owner: String,
-    channels: BTreeMap<ChannelKey, Arc<Channel>>,
     inner: Mutex<Inner>,
     /// Changes whenever a state does, so that waiting lanes look again.
     changed: watch::Sender<()>,
@@ -105,12 +103,11 @@ impl Drop for Errand<'_> {
 }
 
 impl Gate {
-    /// The gate of an app as it stands at `now`, with the channels of these receivers.
-    pub async fn open<'r>(
+    /// The gate of an app as it stands at `now`.
+    pub async fn open(
         app: &Name,
         config: &config::Config,
-        receivers: impl Iterator<Item = &'r config::Receiver>,
-        client: Client,
+        client: Arc<Client>,
         store: Arc<dyn Store>,
         owner: &str,
         now: Timestamp,
@@ -118,20 +115,6 @@ impl Gate {
         let settings = &config.apps[app];
         let row = store.apps().await?.into_iter().find(|row| row.app == *app);
         let (health, lowered) = row.map(|row| (row.health, row.rate)).unwrap_or_default();
-        let stored = store.channels().await?;
-        let mut channels = BTreeMap::new();
-        for receiver in receivers {
-            let key = ChannelKey::app_robot(app, &receiver.robot_code, &receiver.open_conversation_id);
-            let begins = now.checked_sub(Beginning::window(settings.timeout)).unwrap_or(now);
-            let from = Beginning {
-                messages_per_minute: receiver.messages_per_minute,
-                cooldown: receiver.cooldown,
-                timeout: settings.timeout,
-                stored: stored.iter().find(|row| row.channel == key).cloned(),
-                started: store.attempts_since(&key, begins).await?,
-            };
-            share(&mut channels, key, from, now);
-        }
         let pace = Pace::new(settings.calls_per_second, lowered, APP_WINDOW, [], now);
         let inner = Inner {
             health: health.taken_up(now),
@@ -151,11 +134,28 @@ impl Gate {
             client,
             store,
             owner: owner.to_owned(),
-            channels,
             inner: Mutex::new(inner),
             changed: watch::Sender::new(()),
             to_ask: Notify::new(),
         })
+    }
+
+    /// Takes over from the gate of the same app under other settings, through which no call goes any more. The calls
+    /// it let through a moment ago count still. What the month of other calls says of this one's, DingTalk is asked.
+    pub fn succeeds(&self, before: &Self, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.pace.succeed(&before.inner().pace, now);
+        if self.may_call_more_often_than(before) {
+            inner.health = inner.health.clone().mended(Cause::Month, now);
+        }
+    }
+
+    fn may_call_more_often_than(&self, before: &Self) -> bool {
+        let raised = match (before.calls_per_month, self.calls_per_month) {
+            (Some(before), Some(now)) => before < now,
+            (before, now) => before.is_some() && now.is_none(),
+        };
+        raised || self.organisation != before.organisation
     }
 
     /// The app it is for.
@@ -200,7 +200,7 @@ impl Gate {
     /// What waits for a human is tried at once.
     pub fn mended(&self, now: Timestamp) {
         let mut inner = self.inner();
-        let mended = inner.health.clone().mended(now);
+        let mended = inner.health.clone().mended(Cause::App, now);
         if mended == inner.health {
             return;
         }
@@ -215,9 +215,9 @@ impl Gate {
         self.client.send(to, message, now).await
     }
 
-    /// A channel of this app.
-    pub fn channel(&self, key: &ChannelKey) -> Option<&Arc<Channel>> {
-        self.channels.get(key)
+    /// The way to DingTalk.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
     /// The app's state.
@@ -342,14 +342,6 @@ impl Gate {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A panic cannot leave the fields half-written: each is assigned whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Receivers that name the same robot and group share one channel; the stricter rate holds for both.
-fn share(channels: &mut BTreeMap<ChannelKey, Arc<Channel>>, key: ChannelKey, from: Beginning, now: Timestamp) {
-    let stricter = channels.get(&key).is_none_or(|other| from.messages_per_minute < other.configured());
-    if stricter {
-        channels.insert(key.clone(), Arc::new(Channel::new(key, from, now)));
     }
 }
 

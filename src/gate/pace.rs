@@ -37,11 +37,6 @@ impl Pace {
         Self { configured, limiter: Limiter::new(rate, window, started, now), changed_at: now }
     }
 
-    /// The configured rate.
-    pub(in crate::gate) fn configured(&self) -> NonZeroU32 {
-        self.configured
-    }
-
     /// The rate it goes at now.
     pub(in crate::gate) fn rate(&self) -> NonZeroU32 {
         self.limiter.n()
@@ -71,6 +66,11 @@ impl Pace {
             self.change_to(self.rate().saturating_add(step).min(self.configured), now);
         }
         due
+    }
+
+    /// Goes on where another one ends: its starts count here.
+    pub(in crate::gate) fn succeed(&mut self, before: &Self, now: Timestamp) {
+        self.limiter = before.limiter.changed_to(self.rate(), now);
     }
 
     fn change_to(&mut self, rate: NonZeroU32, now: Timestamp) {

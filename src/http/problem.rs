@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// When the sender may come again after a 503, in seconds. Short: most of what makes us answer so passes quickly.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("10");
@@ -24,6 +24,8 @@ pub struct ProblemAnswer {
     detail: Cow<'static, str>,
     headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<String>,
+    /// Everything that is wrong, where that is more than one thing.
+    problems: Option<Value>,
 }
 
 /// What stands in the body of a refusal, carried beside it as an extension of the response: whoever shows it to a
@@ -36,7 +38,7 @@ pub struct Refusal {
 
 impl ProblemAnswer {
     fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), headers: Vec::new(), cause: None }
+        Self { status, detail: detail.into(), headers: Vec::new(), cause: None, problems: None }
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -92,6 +94,12 @@ impl ProblemAnswer {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
+    /// The same, with everything that is wrong as `problems`.
+    pub fn listing(mut self, problems: Value) -> Self {
+        self.problems = Some(problems);
+        self
+    }
+
     /// 503, and when to come again: our own fault or state, sending again can help.
     pub fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, COME_AGAIN)
@@ -125,13 +133,16 @@ impl ProblemAnswer {
     }
 
     fn body(&self) -> String {
-        let problem = json!({
+        let mut problem = json!({
             // The address that says "nothing beyond the status" (RFC 9457 §4.2.1).
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or_default(),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(problems) = &self.problems {
+            problem["problems"] = problems.clone();
+        }
         problem.to_string()
     }
 

@@ -28,10 +28,11 @@ pub async fn step(store: &dyn Store, retention: Duration, now: Timestamp) -> Res
     Ok(forgotten >= CHUNK as u64)
 }
 
-/// Repeats [`step`] until `stop` becomes true.
-pub async fn run(store: Arc<dyn Store>, retention: Duration, mut stop: watch::Receiver<bool>) {
+/// Repeats [`step`] until `stop` becomes true, and at once when the retention has changed.
+pub async fn run(store: Arc<dyn Store>, mut retention: watch::Receiver<Duration>, mut stop: watch::Receiver<bool>) {
     loop {
-        let rest = match step(store.as_ref(), retention, Timestamp::now()).await {
+        let keep = *retention.borrow_and_update();
+        let rest = match step(store.as_ref(), keep, Timestamp::now()).await {
             Ok(true) => BREATH,
             Ok(false) => REST,
             Err(error) => {
@@ -41,6 +42,7 @@ pub async fn run(store: Arc<dyn Store>, retention: Duration, mut stop: watch::Re
         };
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
+            Ok(()) = retention.changed() => {}
             () = tokio::time::sleep(rest) => {}
         }
     }

@@ -10,6 +10,7 @@ pub mod deliveries;
 pub mod members;
 pub mod preview;
 pub mod readiness;
+pub mod reload;
 pub mod selection;
 pub mod send;
 
@@ -26,6 +27,7 @@ use crate::model::name::DeliveryId;
 use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing};
 use crate::operator::deliveries::{Listed, Listing};
 use crate::operator::readiness::Readiness;
+use crate::operator::reload::{By, Outcome, Refused, Reloading};
 use crate::store::action::PauseRow;
 use crate::store::{LaneRow, Store, StoreError};
 
@@ -44,12 +46,26 @@ pub struct Operator {
     lanes: Lanes,
     apps: Apps,
     readiness: Readiness,
+    reloading: Option<Reloading>,
 }
 
 impl Operator {
     /// The view of a relay with this store, whose gate answers these two questions.
     pub fn new(store: Arc<dyn Store>, lanes: Lanes, apps: Apps, readiness: Readiness) -> Self {
-        Self { store, lanes, apps, readiness }
+        Self { store, lanes, apps, readiness, reloading: None }
+    }
+
+    /// The same, with a handle to have the configuration read again.
+    pub fn with(self, reloading: Reloading) -> Self {
+        Self { reloading: Some(reloading), ..self }
+    }
+
+    /// Has the configuration read again.
+    pub async fn reload(&self) -> Outcome {
+        match &self.reloading {
+            Some(reloading) => reloading.ask(By::Request).await,
+            None => Err(Refused::Stopping),
+        }
     }
 
     /// Whether the relay takes webhooks.

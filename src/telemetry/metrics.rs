@@ -37,6 +37,10 @@ pub const TOKEN_REFRESHES: &str = "dingtalk_relay_token_refreshes_total";
 pub const RENDER_FALLBACKS: &str = "dingtalk_relay_render_fallbacks_total";
 /// Webhooks that were twins of one accepted before. Label: `source`.
 pub const DUPLICATES: &str = "dingtalk_relay_duplicates_total";
+/// 1 if the configuration was taken when it was read last, 0 if it was refused and the last good one goes on.
+pub const RELOAD_SUCCESSFUL: &str = "dingtalk_relay_config_last_reload_successful";
+/// When a configuration was taken last, in seconds since 1970.
+pub const RELOADED_AT: &str = "dingtalk_relay_config_last_reload_success_timestamp_seconds";
 /// 1, with the `version`.
 pub const BUILD_INFO: &str = "dingtalk_relay_build_info";
 
@@ -78,6 +82,8 @@ fn describe() {
     counter!(TOKEN_REFRESHES, "Access tokens asked for");
     counter!(RENDER_FALLBACKS, "Renderings for which the plain built-in stood in");
     counter!(DUPLICATES, "Webhooks that were twins of one accepted before");
+    gauge!(RELOAD_SUCCESSFUL, "Whether the configuration was taken when it was read last");
+    gauge!(RELOADED_AT, "When a configuration was taken last");
     gauge!(BUILD_INFO, "The version that runs");
     ::metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

@@ -3,6 +3,10 @@
 //! [`World`] runs the whole relay with its loops. [`Bench`] has no loops: the test steps every lane itself, with a
 //! clock that it moves and that the simulator reads too, so that an hour takes no time.
 
+mod changing;
+mod looking;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,13 +14,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dingtalk_relay::app::check::{Compiled, compile};
-use dingtalk_relay::app::lanes::{Lanes, Watch};
+use dingtalk_relay::app::lanes::{Opened, Plan, Watch};
 use dingtalk_relay::app::relay::{Listeners, Relay};
-use dingtalk_relay::config::{self, Config, SecretsRead};
+use dingtalk_relay::app::reload::Origin;
+use dingtalk_relay::config::{self, Config};
 use dingtalk_relay::dispatch::lane::{Lane, Step};
 use dingtalk_relay::dispatch::run;
 use dingtalk_relay::gate::Gate;
-use dingtalk_relay::http;
 use dingtalk_relay::http::hooks::Live;
 use dingtalk_relay::ingest::{Ingest, Way};
 use dingtalk_relay::model::name::Name;
@@ -33,7 +37,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::http::relay::ask;
+use crate::harness::changing::{read_settings, write_settings};
 use crate::troubled::Troubled;
 
 /// What every sender in these tests shows.
@@ -65,13 +69,8 @@ route:
 
 /// The settings, and `more` laid over them as a second file is. `SIMULATOR` in `more` stands for its base URL.
 pub fn configured(base_url: &str, folder: &Path, more: &str) -> Config {
-    let files = [("base.yaml", settings(base_url, folder)), ("more.yaml", more.replace("SIMULATOR", base_url))];
-    let paths = files.map(|(name, text)| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    });
-    config::load(&paths, std::iter::empty(), SecretsRead::Read).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    write_settings(base_url, folder, more);
+    read_settings(folder).outcome.unwrap_or_else(|problems| panic!("{problems:#?}")).0
 }
 
 /// A captured Alertmanager body.
@@ -118,7 +117,11 @@ impl World {
     pub async fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start(Options::default()).await.unwrap();
-        let relay = start_with(configured(&simulator.base_url(), folder.path(), more)).await;
+        write_settings(&simulator.base_url(), folder.path(), more);
+        let read = read_settings(folder.path());
+        let (config, _) = read.outcome.unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let place = folder.path().to_owned();
+        let relay = start_from(config, Origin::new(read.places, move || read_settings(&place))).await;
         let http = client();
         Self { simulator, relay, folder, http }
     }
@@ -189,11 +192,15 @@ pub async fn start(settings: &str) -> Relay {
     start_with(config::from_text(settings).unwrap_or_else(|problems| panic!("{problems:#?}"))).await
 }
 
-/// A relay with this configuration.
+/// A relay with this configuration, which is not read again.
 pub async fn start_with(config: Config) -> Relay {
+    start_from(config, Origin::new(BTreeSet::new(), || panic!("it has no files"))).await
+}
+
+async fn start_from(config: Config, origin: Origin) -> Relay {
     let compiled = compiled(&config);
     let listeners = Listeners::bind(&config).await.unwrap();
-    Relay::start(config, compiled, listeners).await.unwrap()
+    Relay::start(config, compiled, origin, listeners).await.unwrap()
 }
 
 fn compiled(config: &Config) -> Compiled {
@@ -253,7 +260,8 @@ impl Bench {
         let config = configured(&simulator.base_url(), folder.path(), more);
         let store = Self::open(&config, folder.path());
         let ingest = Self::ingest(&config, &store);
-        let Lanes { lanes, receipts, watch, .. } = Self::lanes(&config, &store, 0, clock.now()).await;
+        let Opened { parts, lanes, receipts, .. } = Self::lanes(&config, &store, 0, clock.now()).await;
+        let watch = Watch::of(parts);
         Self { simulator, clock, store, config, folder, ingest, lanes, receipts, watch, owner: 0 }
     }
 
@@ -276,9 +284,10 @@ impl Bench {
         }))
     }
 
-    async fn lanes(config: &Config, store: &Arc<Troubled>, owner: u32, now: Timestamp) -> Lanes {
+    async fn lanes(config: &Config, store: &Arc<Troubled>, owner: u32, now: Timestamp) -> Opened {
         let store = Arc::clone(store) as Arc<dyn Store>;
-        Lanes::open(&Arc::new(config.clone()), &store, &owner.to_string(), now).await.unwrap()
+        let plan = Plan::new(None, &Arc::new(config.clone())).unwrap();
+        plan.open(&store, &owner.to_string(), now).await.unwrap()
     }
 
     /// The process ends and starts again, at once; nothing in memory outlives it.
@@ -289,7 +298,7 @@ impl Bench {
         self.store = Self::open(&self.config, self.folder.path());
         self.ingest = Self::ingest(&self.config, &self.store);
         let opened = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
-        (self.lanes, self.receipts, self.watch) = (opened.lanes, opened.receipts, opened.watch);
+        (self.lanes, self.receipts, self.watch) = (opened.lanes, opened.receipts, Watch::of(opened.parts));
         self
     }
 
@@ -303,7 +312,7 @@ impl Bench {
     pub async fn taken_over(&mut self) -> Vec<Lane> {
         self.owner += 1;
         let opened = Self::lanes(&self.config, &self.store, self.owner, self.clock.now()).await;
-        self.watch = opened.watch;
+        self.watch = Watch::of(opened.parts);
         std::mem::replace(&mut self.lanes, opened.lanes)
     }
 
@@ -407,28 +416,6 @@ impl Bench {
             Box::new(move || apps.apps(clock.now())),
             Readiness::new(store),
         )
-    }
-
-    /// Reads a path of the admin port.
-    pub async fn look(&self, path: &str) -> Value {
-        let operator = Arc::new(self.operator());
-        let router = http::admin::router(operator, self.live(), &self.config.admin, "127.0.0.1:1".parse().unwrap());
-        let answer = ask(router, "GET", path, &[("host", "localhost")], "").await;
-        assert_eq!(answer.status.as_u16(), 200, "{path}: {answer:?}");
-        answer.json()
-    }
-
-    /// Every delivery as the API lists it, the first accepted one first.
-    pub async fn deliveries(&self) -> Vec<Value> {
-        let mut list = self.look("/api/v1/deliveries?limit=500").await["deliveries"].as_array().unwrap().clone();
-        list.reverse();
-        list
-    }
-
-    /// How one lane stands, as the API says it.
-    pub async fn lane(&self, receiver: &str) -> Value {
-        let lanes = self.look("/api/v1/lanes").await;
-        lanes["lanes"].as_array().unwrap().iter().find(|lane| lane["receiver"] == receiver).unwrap().clone()
     }
 }
 

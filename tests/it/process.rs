@@ -46,6 +46,11 @@ impl Process {
         self.said.lock().unwrap().clone()
     }
 
+    /// Its id.
+    pub fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// SIGKILL: no handler runs, nothing is finished.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -10,6 +10,7 @@ mod body;
 pub mod by_hand;
 pub mod guard;
 pub mod page;
+pub mod reload;
 pub mod scrape;
 
 use std::net::SocketAddr;
@@ -66,6 +67,7 @@ pub fn router(operator: Shared, live: Swapped, settings: &config::Admin, address
         .route("/api/v1/apps", get(api::apps))
         .route("/api/v1/preview", post(by_hand::preview).fallback(problem::only_for_posting))
         .route("/api/v1/send", post(by_hand::send).fallback(problem::only_for_posting))
+        .route("/-/reload", post(reload::reload).fallback(problem::only_for_posting))
         .merge(actions::router())
         .merge(page::forms::router())
         .method_not_allowed_fallback(problem::only_for_reading)

@@ -116,7 +116,8 @@ pub fn router(hooks: Hooks) -> Router {
 
 async fn routed(State(hooks): State<Hooks>, path: Result<Path<String>, PathRejection>, request: Request) -> Response {
     let Ok(Path(source)) = path else { return problem::no_such_path().await.into_response() };
-    hooks.take(Some(&source), None, request, accepted).await
+    let live = hooks.live.load_full();
+    hooks.take(&live, Some(&source), None, request, accepted).await
 }
 
 async fn direct(
@@ -125,7 +126,8 @@ async fn direct(
     request: Request,
 ) -> Response {
     let Ok(Path((source, receiver))) = path else { return problem::no_such_path().await.into_response() };
-    hooks.take(Some(&source), Some(&receiver), request, accepted).await
+    let live = hooks.live.load_full();
+    hooks.take(&live, Some(&source), Some(&receiver), request, accepted).await
 }
 
 async fn dingtalk_path(
@@ -134,8 +136,9 @@ async fn dingtalk_path(
     request: Request,
 ) -> Response {
     let Ok(Path(receiver)) = path else { return problem::no_such_path().await.into_response() };
-    let source = hooks.live.load().dingtalk_path.clone();
-    hooks.take(source.as_ref().map(Name::as_str), Some(&receiver), request, ok).await
+    let live = hooks.live.load_full();
+    let source = live.dingtalk_path.as_ref();
+    hooks.take(&live, source.map(Name::as_str), Some(&receiver), request, ok).await
 }
 
 fn not_admitted(why: Unauthorised) -> ProblemAnswer {
@@ -163,19 +166,20 @@ fn ok(_told: Value) -> Response {
 }
 
 impl Hooks {
+    /// What was live when it came is live for all of it.
     async fn take(
         &self,
+        live: &Arc<Live>,
         source: Option<&str>,
         receiver: Option<&str>,
         request: Request,
         say: fn(Value) -> Response,
     ) -> Response {
         let began = Instant::now();
-        let live = self.live.load_full();
         let source = source.and_then(|name| live.sources.named(name));
         let label = source.map_or(String::new(), |source| source.name().to_string());
         let (parts, body) = request.into_parts();
-        let response = match self.receive(&live, source, receiver, &parts, body).await {
+        let response = match self.receive(live, source, receiver, &parts, body).await {
             Ok(told) => {
                 ::metrics::histogram!(metrics::ACCEPT_SECONDS).record(began.elapsed());
                 say(told)

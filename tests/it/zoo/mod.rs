@@ -81,7 +81,7 @@ fn every_problem_of_every_specimen_is_told_in_one_run_and_nothing_else_is() {
     assert!(specimens.iter().filter(|specimen| !specimen.problems().is_empty()).count() >= 50);
     let mut wrong = vec![];
     for specimen in specimens {
-        let Checked { warnings, outcome } = specimen.checked(SecretsRead::Read);
+        let Checked { warnings, outcome, .. } = specimen.checked(SecretsRead::Read);
         let problems = outcome.err().unwrap_or_default();
         let told = [(paths(&problems), specimen.problems()), (paths(&warnings), specimen.warnings())];
         for (told, marked) in told {
@@ -95,7 +95,7 @@ fn every_problem_of_every_specimen_is_told_in_one_run_and_nothing_else_is() {
 #[test]
 fn what_a_person_reads() {
     let told = specimens().into_iter().map(|specimen| {
-        let Checked { warnings, outcome } = specimen.checked(SecretsRead::Read);
+        let Checked { warnings, outcome, .. } = specimen.checked(SecretsRead::Read);
         let problems = outcome.err().unwrap_or_default();
         format!("{}\n{}{}", specimen.name(), lines("   ", &problems), lines("  ~", &warnings))
     });
@@ -107,7 +107,7 @@ fn law_8_no_secret_is_repeated() {
     let mut planted = 0;
     for specimen in specimens() {
         planted += specimen.text.matches("planted").count();
-        let Checked { warnings, outcome } = specimen.checked(SecretsRead::Read);
+        let Checked { warnings, outcome, .. } = specimen.checked(SecretsRead::Read);
         let told = format!("{warnings:?} {:?}", outcome.map(|(config, _)| config));
         assert!(!told.contains("planted"), "{}: {told}", specimen.name());
     }

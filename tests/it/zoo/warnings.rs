@@ -13,7 +13,8 @@ route: { receiver: oncall, routes: [{ matchers: ['severity=\"critical\"'], recei
 ";
 
 fn warned(listen: &str, surroundings: Surroundings) -> Vec<String> {
-    let Checked { warnings, outcome } = check(config::draft_from_text(&GOOD.replace("LISTEN", listen)), surroundings);
+    let Checked { warnings, outcome, .. } =
+        check(config::draft_from_text(&GOOD.replace("LISTEN", listen)), surroundings);
     assert!(outcome.is_ok());
     warnings.iter().map(ToString::to_string).collect()
 }
