@@ -204,6 +204,7 @@ mod tests {
             http_status: Some(400),
             may_have_arrived: false,
             uncounted: true,
+            complaint: None,
             retry_after: None,
             hint: "Check them.".to_owned(),
         };

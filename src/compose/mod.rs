@@ -3,33 +3,44 @@
 //! Runs anew at every claim, so a message is made for the moment it is sent. The limit is one of bytes of the encoded
 //! `msgParam`, hence everything here counts what a text takes once it stands in a JSON string. What does not fit is
 //! left out and counted, never cut through a character, a link or an escape; what is cut is cut where a markdown
-//! parser says that nothing breaks. Knows nothing of events, templates and sending.
+//! parser says that nothing breaks.
+//!
+//! A message that DingTalk refused is made again in a plainer form: [`plainer`] finds the next one that makes a
+//! difference, [`single`] makes it. Knows nothing of events, templates, codes and sending.
 
+mod card;
 mod fitting;
 mod measure;
+mod plain;
 mod shorten;
+mod strip;
 
-use serde_json::json;
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
 
 use crate::compose::fitting::Fitted;
 use crate::compose::measure::{clip, encoded_len};
-use crate::model::content::Content;
+use crate::model::content::{Button, Content, ContentItem};
+use crate::model::form::{Form, Length, Look, Shape};
 use crate::model::message::{Composed, MsgKey};
+use crate::model::outcome::Complaint;
 
 /// The budget of an encoded `msgParam`, in UTF-8 bytes (DingTalk takes 15,000 and does not say how it counts).
 pub const BUDGET: usize = 14_000;
 
-/// `{"text":"","title":""}`
-const FRAME: usize = 22;
 /// A title says enough in so many bytes; `render` keeps it far shorter.
 const LONGEST_TITLE: usize = 512;
+/// What stands behind a title that came alone.
+const REST: &str = "(DingTalk refused the rest of this message. The whole of it is on the page of the relay.)";
 
-/// One content as a message of its own: a `msgParam` of at most `budget` bytes, which has to be 100 at least.
+/// One content as a message of its own: a `msgParam` of at most `budget` bytes, which has to be 100 at least. It looks
+/// as its receiver wants, as far as the form allows.
 ///
 /// The worst item stands there in full, then as many of the others as fit on a line each, the worst of them in full
 /// too where there is room; the rest is counted by severity.
-pub fn single(content: &Content, budget: usize) -> Composed {
-    fitted(content, budget).composed
+pub fn single(content: &Content, look: Look, form: &Form, budget: usize) -> Composed {
+    fitted(content, look, form, budget).composed
 }
 
 /// A message, and what did not get into it.
@@ -44,14 +55,100 @@ pub struct Made {
 }
 
 /// [`single`], and what it had to leave out.
-pub fn fitted(content: &Content, budget: usize) -> Made {
+pub fn fitted(content: &Content, look: Look, form: &Form, budget: usize) -> Made {
+    let (content, budget) = (stripped(content, form), form.length.of(budget));
+    match (form.shape, look) {
+        (Shape::Text, _) => text(&content, form, budget),
+        (Shape::Wanted, Look::Card(layout)) => match card::card(&content, layout, budget / 2) {
+            Some(card) => markdown(card.msg_key, card.fields, &card.content, form, budget),
+            None => markdown(MsgKey::Markdown, Map::new(), &content, form, budget),
+        },
+        (Shape::Wanted, Look::Markdown) | (Shape::Markdown, _) => {
+            markdown(MsgKey::Markdown, Map::new(), &content, form, budget)
+        }
+    }
+}
+
+/// The form to try next after DingTalk refused this message with that code, or `None` if it is to be given up: the
+/// next plainer one that says it differently. What is refused is never sent again as it was.
+pub fn plainer(
+    content: &Content,
+    look: Look,
+    form: &Form,
+    refused: &Composed,
+    complaint: Complaint,
+    code: &str,
+) -> Option<Form> {
+    let mut next = form.plainer(complaint)?;
+    while single(content, look, &next, BUDGET) == *refused {
+        next = next.plainer(complaint)?;
+    }
+    next.refused_with.push(code.to_owned());
+    Some(next)
+}
+
+/// The buttons of a message; none where its template has none.
+pub fn buttons(of: &Composed) -> Vec<Button> {
+    card::read(of)
+}
+
+/// The content without what the form leaves out.
+fn stripped<'c>(content: &'c Content, form: &Form) -> Cow<'c, Content> {
+    if !(form.without_links || form.without_pictures || form.without_mentions) {
+        return Cow::Borrowed(content);
+    }
+    let markdown = |text: &String| strip::without(text, form);
+    let item = |item: &ContentItem| ContentItem {
+        name: markdown(&item.name),
+        short: markdown(&item.short),
+        body: markdown(&item.body),
+        ..item.clone()
+    };
+    Cow::Owned(Content {
+        v: content.v,
+        title: strip::without_in_plain(&content.title, form),
+        header: markdown(&content.header),
+        items: content.items.iter().map(item).collect(),
+        footer: markdown(&content.footer),
+        buttons: if form.without_links { Vec::new() } else { content.buttons.clone() },
+    })
+}
+
+/// A message of a template with `title` and `text`, and its other fields.
+fn markdown(msg_key: MsgKey, mut fields: Map<String, Value>, content: &Content, form: &Form, budget: usize) -> Made {
+    let title = title(content, budget);
+    fields.insert("title".to_owned(), title.clone().into());
+    fields.insert("text".to_owned(), "".into());
+    let frame = Value::Object(fields.clone()).to_string().len();
+    let Fitted { text, left_out, cut } = fitting::fitted(content, budget.saturating_sub(frame));
+    // Parts that were clean by themselves may be a link together.
+    let text = strip::without(&text, form);
+    let text = if text.trim().is_empty() { title } else { text };
+    fields.insert("text".to_owned(), text.into());
+    Made { composed: Composed { msg_key, msg_param: Value::Object(fields).to_string() }, left_out, cut }
+}
+
+/// A message of the plainest template.
+fn text(content: &Content, form: &Form, budget: usize) -> Made {
+    const FRAME: usize = r#"{"content":""}"#.len();
+    let room = budget.saturating_sub(FRAME);
+    let title = title(content, budget);
+    let Fitted { text, left_out, cut } = if form.length == Length::Title {
+        Fitted { text: format!("{title}\n{REST}"), left_out: content.items.len(), cut: true }
+    } else {
+        let left = room.saturating_sub(encoded_len(&title) + encoded_len("\n\n"));
+        let fitted = fitting::fitted(content, left);
+        let text = plain::headed(&title, &plain::text(&fitted.text));
+        Fitted { text: strip::without_in_plain(&text, form), ..fitted }
+    };
+    let fields = Map::from_iter([("content".to_owned(), clip(&text, room).into())]);
+    Made { composed: Composed { msg_key: MsgKey::Text, msg_param: Value::Object(fields).to_string() }, left_out, cut }
+}
+
+/// DingTalk refuses an empty title, an empty text and an empty content.
+fn title(content: &Content, budget: usize) -> String {
     let title = clip(content.title.trim(), LONGEST_TITLE.min(budget / 4));
-    // DingTalk refuses an empty title and an empty text.
-    let title = if title.is_empty() { "…".to_owned() } else { title };
-    let Fitted { text, left_out, cut } = fitting::fitted(content, budget.saturating_sub(FRAME + encoded_len(&title)));
-    let text = if text.is_empty() { title.clone() } else { text };
-    let msg_param = json!({ "title": title, "text": text }).to_string();
-    Made { composed: Composed { msg_key: MsgKey::Markdown, msg_param }, left_out, cut }
+    if title.is_empty() { "…".to_owned() } else { title }
 }
 
 #[cfg(test)]

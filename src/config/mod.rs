@@ -41,6 +41,7 @@ use crate::config::secret::Secret;
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Format, Map, Node};
 use crate::model::event::Severity;
+use crate::model::form::Look;
 use crate::model::health::Backoff;
 use crate::model::name::Name;
 
@@ -226,6 +227,8 @@ pub struct Receiver {
     pub open_conversation_id: String,
     /// Needed if the robot was installed through a group cool app.
     pub cool_app_code: Option<String>,
+    /// What its messages are at best: from `message` and `buttons`.
+    pub look: Look,
     /// The operator's own template; `None`: the built-in one of the source's kind.
     pub template: Option<String>,
     /// The time zone of the times shown: an IANA name.

@@ -14,6 +14,7 @@ use crate::config::scalar::{Scalar, flag, one_of, positive_u32, text, time_zone,
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Map, Node};
 use crate::config::{App, OnUnknownOutcome, Receipts, Receiver};
+use crate::model::form::{Buttons, Look};
 use crate::model::health::Backoff;
 use crate::model::name::Name;
 
@@ -83,6 +84,9 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
     let robot_code = section.optional("robot_code", text);
     let open_conversation_id = section.required("open_conversation_id", text);
     let cool_app_code = section.optional("cool_app_code", text);
+    let is_card = section.required("message", one_of(&[("markdown", false), ("action_card", true)]));
+    let buttons = [("vertical", Buttons::Vertical), ("horizontal", Buttons::Horizontal)];
+    let buttons = section.required("buttons", one_of(&buttons));
     let template = section.optional("template", text);
     let timezone = section.required("timezone", time_zone);
     let limits = section.section("limits", |limits| {
@@ -100,6 +104,7 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
         app,
         open_conversation_id: open_conversation_id?,
         cool_app_code,
+        look: if is_card? { Look::Card(buttons?) } else { Look::Markdown },
         template,
         timezone: timezone?,
         messages_per_minute: limits.0?,

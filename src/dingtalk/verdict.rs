@@ -25,7 +25,7 @@ use crate::dingtalk::codes::{self, Class, Explanation};
 use crate::dingtalk::wire::{Api, Body, Exchange, Reply, Step};
 use crate::model::call::Undone;
 use crate::model::language::Language;
-use crate::model::outcome::{Outcome, Scope, Verdict};
+use crate::model::outcome::{Complaint, Outcome, Scope, Verdict};
 
 /// How long DingTalk bans an address that called too often.
 const BAN: Duration = Duration::from_secs(5 * 60);
@@ -304,6 +304,7 @@ impl Finding<'_> {
             http_status: self.http_status,
             may_have_arrived: api == Api::Send && outcome == Outcome::Unavailable && self.may_have_arrived(),
             uncounted: api == Api::Token || outcome == Outcome::Throttled || !self.reached,
+            complaint: (outcome == Outcome::Refused && api == Api::Send).then(|| complaint(self.row.code)),
             retry_after: least_wait(self.row.code).max(self.reply.and_then(|reply| reply.retry_after)),
             hint: self.hint(),
             label,
@@ -362,6 +363,19 @@ pub fn least_wait(code: &str) -> Option<Duration> {
         code if code.contains("QpmLimit") => Some(MINUTE),
         code if code.contains("QpsLimit") => Some(SECOND),
         _ => None,
+    }
+}
+
+/// What the code of a refused message is about. Most say that the template or one of its fields will not do; the few
+/// about people, which no message of ours can draw, are met in the same way.
+pub fn complaint(code: &str) -> Complaint {
+    match code {
+        "contain.unsafe.url" => Complaint::Links,
+        "contain.notAllowed.picture" => Complaint::Pictures,
+        "invalidParameter.msgParam.tooLong" => Complaint::Length,
+        "only.groupAdmin.canAtAll" => Complaint::Mentions,
+        "contain.notAllowed.text" | "contain.notAllowed.content" => Complaint::Words,
+        _ => Complaint::Template,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::dispatch::next::{Circumstances, next};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::observe::Changes;
+use crate::model::form::{Form, Look};
 use crate::model::health::later;
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
@@ -38,6 +39,7 @@ const HANDED_OVER_AT_ONCE: usize = 100;
 pub struct Lane {
     receiver: Name,
     target: Target,
+    look: Look,
     hold: bool,
     /// How long after a send DingTalk is asked first who has read it.
     ask_receipts_after: Option<Duration>,
@@ -92,6 +94,7 @@ impl Lane {
         Self {
             receiver,
             target,
+            look: settings.look,
             hold,
             ask_receipts_after,
             fallback,
@@ -235,7 +238,7 @@ impl Lane {
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
-        let composed = compose::single(&first.content, compose::BUDGET);
+        let composed = compose::single(&first.content, self.look, &first.form, compose::BUDGET);
         let answer = self.gate.send(&self.target, &composed, now).await;
         let now = later(now, answer.took);
         let verdict = answer.result.as_ref().err();
@@ -244,7 +247,8 @@ impl Lane {
         let given = Circumstances { retry: &self.retry, hold: self.hold, probe, fallback: None, now };
         let of = |delivery: &ClaimedDelivery| {
             let fallback = self.fallback.as_ref().filter(|_| delivery.may_be_handed_over);
-            next(verdict, delivery.failures, Circumstances { fallback, ..given })
+            let plainer = self.plainer(delivery, &composed, verdict);
+            next(verdict, delivery, plainer, Circumstances { fallback, ..given })
         };
         let next: Vec<_> = claimed.deliveries.iter().map(|delivery| (delivery.id.clone(), of(delivery))).collect();
         self.tell(&claimed, verdict, outcome, &next, now);
@@ -253,6 +257,13 @@ impl Lane {
         self.unfinished = Some((own, finish, now));
         self.finish().await?;
         Ok(Step::Tried(outcome))
+    }
+
+    /// The form to try next, if DingTalk refused this one and a plainer one may do.
+    fn plainer(&self, delivery: &ClaimedDelivery, refused: &Composed, verdict: Option<&Verdict>) -> Option<Form> {
+        let verdict = verdict?;
+        let complaint = verdict.complaint?;
+        compose::plainer(&delivery.content, self.look, &delivery.form, refused, complaint, &verdict.code)
     }
 
     /// Stores how the last attempt ended. What the store does not take now is kept for the next step.
@@ -301,7 +312,7 @@ impl Lane {
             let state = match next {
                 Next::Delivered => "delivered",
                 Next::Dead { .. } => "dead",
-                Next::Queued { .. } => continue,
+                Next::Queued { .. } | Next::Plainer(_) => continue,
             };
             counter!(names::DELIVERIES, "receiver" => receiver.clone(), "state" => state).increment(1);
             if *next == Next::Delivered {

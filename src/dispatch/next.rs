@@ -1,14 +1,16 @@
 //! What becomes of a delivery after an attempt. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::config::Retry;
 use crate::dispatch::fallback::Fallback;
+use crate::model::form::Form;
 use crate::model::health::later;
 use crate::model::outcome::{Outcome, Verdict};
-use crate::store::Next;
+use crate::store::{ClaimedDelivery, Next};
 
 /// What decides, beside the verdict.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +28,15 @@ pub struct Circumstances<'c> {
     pub now: Timestamp,
 }
 
-/// What becomes of a delivery with so many counted failures behind it.
-pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) -> Next {
+/// What becomes of a delivery; `plainer` is the form it can take where this one was refused.
+pub fn next(
+    verdict: Option<&Verdict>,
+    delivery: &ClaimedDelivery,
+    plainer: Option<Form>,
+    given: Circumstances<'_>,
+) -> Next {
     let Some(verdict) = verdict else { return Next::Delivered };
-    let possibly_duplicate = verdict.may_have_arrived;
+    let (failures, possibly_duplicate) = (delivery.failures, verdict.may_have_arrived);
     let heir = || given.fallback.map(|fallback| fallback.heir_of_dead(&verdict.code));
     match verdict.outcome {
         Outcome::Sent => Next::Delivered,
@@ -37,10 +44,9 @@ pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) 
         Outcome::Throttled | Outcome::Blocked => {
             Next::Queued { at: given.now, counted: false, possibly_duplicate: false }
         }
-        Outcome::Refused => Next::Dead {
-            reason: format!("DingTalk refused the message: {} ({})", verdict.code, verdict.hint),
-            possibly_duplicate: false,
-            heir: heir(),
+        Outcome::Refused => match plainer {
+            Some(form) => Next::Plainer(form),
+            None => Next::Dead { reason: refusals(&delivery.form, verdict), possibly_duplicate: false, heir: heir() },
         },
         Outcome::Unavailable if given.hold && possibly_duplicate => Next::Dead {
             reason: format!("held: it may have arrived ({}); redrive it if it has not", verdict.code),
@@ -63,6 +69,16 @@ pub fn next(verdict: Option<&Verdict>, failures: u32, given: Circumstances<'_>) 
     }
 }
 
+/// Why it is given up: every code it was refused with, once, and what the last one means.
+fn refusals(form: &Form, last: &Verdict) -> String {
+    let tried = form.refused_with.len() + 1;
+    let mut codes: Vec<&str> = form.refused_with.iter().map(String::as_str).chain([last.code.as_str()]).collect();
+    let mut seen = BTreeSet::new();
+    codes.retain(|code| seen.insert(*code));
+    let tried = if tried == 1 { String::new() } else { format!(" in {tried} forms, each plainer than the one before") };
+    format!("DingTalk refused the message{tried}: {} ({})", codes.join(", "), last.hint)
+}
+
 /// The wait after so many failures before this one; the last of the schedule repeats.
 fn wait(retry: &Retry, failures: u32) -> Duration {
     let place = usize::try_from(failures).unwrap_or(usize::MAX).min(retry.schedule.len().saturating_sub(1));
@@ -74,6 +90,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::model::content::Content;
+    use crate::model::name::DeliveryId;
     use crate::model::outcome::Scope;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -87,6 +105,20 @@ mod tests {
         Retry { schedule, max_attempts: NonZeroU32::new(5).unwrap() }
     }
 
+    /// A delivery with so many counted failures behind it.
+    fn failed(failures: u32) -> ClaimedDelivery {
+        let (title, header, footer) = ("t".into(), "h".into(), String::new());
+        let content = Content { v: 1, title, header, items: vec![], footer, buttons: vec![] };
+        ClaimedDelivery {
+            id: DeliveryId::fresh(),
+            content,
+            form: Form::default(),
+            failures,
+            created_at: at(0),
+            may_be_handed_over: true,
+        }
+    }
+
     fn verdict(outcome: Outcome, may_have_arrived: bool) -> Verdict {
         Verdict {
             outcome,
@@ -96,6 +128,7 @@ mod tests {
             http_status: Some(500),
             may_have_arrived,
             uncounted: false,
+            complaint: None,
             retry_after: None,
             hint: "a hint".into(),
         }
@@ -103,12 +136,12 @@ mod tests {
 
     #[test]
     fn an_unavailable_one_waits_by_the_schedule_whose_last_repeats_and_then_dies() {
-        let (retry, failed) = (retry(), verdict(Outcome::Unavailable, false));
+        let (retry, trouble) = (retry(), verdict(Outcome::Unavailable, false));
         let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
-        let waits: Vec<_> = (0..4).map(|failures| next(Some(&failed), failures, given)).collect();
+        let waits: Vec<_> = (0..4).map(|failures| next(Some(&trouble), &failed(failures), None, given)).collect();
         let queued = |seconds| Next::Queued { at: at(seconds), counted: true, possibly_duplicate: false };
         assert_eq!(waits, [queued(1), queued(5), queued(30), queued(30)]);
-        let Next::Dead { reason, .. } = next(Some(&failed), 4, given) else { panic!() };
+        let Next::Dead { reason, .. } = next(Some(&trouble), &failed(4), None, given) else { panic!() };
         assert_eq!(reason, "tried 5 times, the last time: a.code (a hint)");
     }
 
@@ -117,7 +150,7 @@ mod tests {
         let retry = retry();
         let given = Circumstances { retry: &retry, hold: false, probe: true, fallback: None, now: at(0) };
         for outcome in [Outcome::Unavailable, Outcome::Throttled, Outcome::Blocked] {
-            let again = next(Some(&verdict(outcome, false)), 4, given);
+            let again = next(Some(&verdict(outcome, false)), &failed(4), None, given);
             assert_eq!(again, Next::Queued { at: at(0), counted: false, possibly_duplicate: false }, "{outcome}");
         }
     }
@@ -127,18 +160,21 @@ mod tests {
         let retry = retry();
         let given = Circumstances { retry: &retry, hold: false, probe: true, fallback: None, now: at(0) };
         let turned_away = Verdict { http_status: Some(400), ..verdict(Outcome::Unavailable, false) };
-        assert!(matches!(next(Some(&turned_away), 4, given), Next::Dead { .. }));
+        assert!(matches!(next(Some(&turned_away), &failed(4), None, given), Next::Dead { .. }));
     }
 
     #[test]
     fn what_may_have_arrived_is_sent_again_and_marked_or_held_for_a_human() {
         let (retry, lost) = (retry(), verdict(Outcome::Unavailable, true));
         let resend = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
-        assert_eq!(next(Some(&lost), 0, resend), Next::Queued { at: at(1), counted: true, possibly_duplicate: true });
-        let held = next(Some(&lost), 0, Circumstances { hold: true, ..resend });
+        assert_eq!(
+            next(Some(&lost), &failed(0), None, resend),
+            Next::Queued { at: at(1), counted: true, possibly_duplicate: true }
+        );
+        let held = next(Some(&lost), &failed(0), None, Circumstances { hold: true, ..resend });
         assert!(matches!(held, Next::Dead { possibly_duplicate: true, .. }), "{held:?}");
         let cannot_have_arrived = verdict(Outcome::Unavailable, false);
-        let again = next(Some(&cannot_have_arrived), 0, Circumstances { hold: true, ..resend });
+        let again = next(Some(&cannot_have_arrived), &failed(0), None, Circumstances { hold: true, ..resend });
         assert!(matches!(again, Next::Queued { .. }), "{again:?}");
     }
 
@@ -146,7 +182,7 @@ mod tests {
     fn a_fallback_takes_over_what_dies_and_nothing_that_is_held() {
         let (retry, fallback) = (retry(), Fallback::of(&"oncall".parse().unwrap(), "night".parse().unwrap(), MINUTE));
         let given = Circumstances { retry: &retry, hold: true, probe: false, fallback: Some(&fallback), now: at(0) };
-        let heir = |verdict, failures| match next(Some(&verdict), failures, given) {
+        let heir = |verdict, failures| match next(Some(&verdict), &failed(failures), None, given) {
             Next::Dead { heir, .. } => heir.map(|heir| heir.receiver.to_string()),
             alive => panic!("{alive:?}"),
         };
@@ -156,10 +192,27 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_one_is_dead_with_the_code_and_the_hint() {
+    fn a_refused_one_goes_at_once_and_uncounted_in_the_plainer_form_there_is() {
         let retry = retry();
         let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
-        let Next::Dead { reason, .. } = next(Some(&verdict(Outcome::Refused, false)), 0, given) else { panic!() };
-        assert_eq!(reason, "DingTalk refused the message: a.code (a hint)");
+        let plainer = Form { without_links: true, ..Form::default() };
+        let refused = next(Some(&verdict(Outcome::Refused, false)), &failed(0), Some(plainer.clone()), given);
+        assert_eq!(refused, Next::Plainer(plainer));
+    }
+
+    #[test]
+    fn a_refused_one_without_a_plainer_form_is_dead_with_every_code_and_the_hint() {
+        let retry = retry();
+        let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
+        let dead = |refused_with: &[&str]| {
+            let form = Form { refused_with: refused_with.iter().map(ToString::to_string).collect(), ..Form::default() };
+            let delivery = ClaimedDelivery { form, ..failed(0) };
+            match next(Some(&verdict(Outcome::Refused, false)), &delivery, None, given) {
+                Next::Dead { reason, possibly_duplicate: false, .. } => reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(dead(&[]), "DingTalk refused the message: a.code (a hint)");
+        insta::assert_snapshot!(dead(&["b.code", "a.code"]), @"DingTalk refused the message in 3 forms, each plainer than the one before: b.code, a.code (a hint)");
     }
 }

@@ -14,16 +14,44 @@ use crate::model::outcome::{Outcome, Verdict};
 /// Source: <https://open.dingtalk.com/document/orgapp/types-of-messages-sent-by-robots>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MsgKey {
+    /// `content`: plain text, which the push banner shows the beginning of.
+    #[serde(rename = "sampleText")]
+    Text,
     /// `title` (the push banner) and `text` (markdown).
     #[serde(rename = "sampleMarkdown")]
     Markdown,
+    /// `title`, `text`, and one button: `singleTitle`, `singleURL`.
+    #[serde(rename = "sampleActionCard")]
+    ActionCard,
+    /// `title`, `text`, and two buttons, one below the other: `actionTitle1`, `actionURL1`, and so on.
+    #[serde(rename = "sampleActionCard2")]
+    ActionCard2,
+    /// The same with three.
+    #[serde(rename = "sampleActionCard3")]
+    ActionCard3,
+    /// The same with four.
+    #[serde(rename = "sampleActionCard4")]
+    ActionCard4,
+    /// The same with five.
+    #[serde(rename = "sampleActionCard5")]
+    ActionCard5,
+    /// `title`, `text`, and two buttons side by side: `buttonTitle1`, `buttonUrl1` (so spelt), and so on.
+    #[serde(rename = "sampleActionCard6")]
+    ActionCard6,
 }
 
 impl MsgKey {
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Text => "sampleText",
             Self::Markdown => "sampleMarkdown",
+            Self::ActionCard => "sampleActionCard",
+            Self::ActionCard2 => "sampleActionCard2",
+            Self::ActionCard3 => "sampleActionCard3",
+            Self::ActionCard4 => "sampleActionCard4",
+            Self::ActionCard5 => "sampleActionCard5",
+            Self::ActionCard6 => "sampleActionCard6",
         }
     }
 }

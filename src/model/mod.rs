@@ -7,6 +7,7 @@ pub mod call;
 pub mod content;
 pub mod delivery;
 pub mod event;
+pub mod form;
 pub mod health;
 pub mod language;
 pub mod message;

@@ -55,6 +55,28 @@ pub enum Scope {
     Month,
 }
 
+/// What DingTalk complains of when it refuses a message: what a plainer form has to leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Complaint {
+    /// The template, its fields, or something that no form can be blamed for.
+    Template,
+    /// An address.
+    Links,
+    /// A picture.
+    Pictures,
+    /// The length.
+    Length,
+    /// A mention of everybody.
+    Mentions,
+    /// What it says.
+    Words,
+}
+
+impl Complaint {
+    /// Every complaint.
+    pub const ALL: [Self; 6] = [Self::Template, Self::Links, Self::Pictures, Self::Length, Self::Mentions, Self::Words];
+}
+
 /// What an answer of DingTalk's other than success means, or what happened on the way. Only `dingtalk` makes one
 /// (law 7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +96,8 @@ pub struct Verdict {
     /// Whether DingTalk did not count the call in the month: it was throttled, never reached DingTalk, or was a token
     /// call. In doubt a call counts.
     pub uncounted: bool,
+    /// Of a refused message, what DingTalk complains of. `None` for every other outcome.
+    pub complaint: Option<Complaint>,
     /// The least wait before the next call: what DingTalk asked for, or what the kind of limit needs.
     pub retry_after: Option<Duration>,
     /// What it means and how to mend it: finished English sentences, safe to print.

@@ -20,6 +20,7 @@ use crate::config::Receiver;
 use crate::config::problem::hint;
 use crate::ingest::{self, Way};
 use crate::model::content::Button;
+use crate::model::form::Form;
 use crate::model::message::{Composed, MsgKey};
 use crate::model::name::Name;
 use crate::operator::members::{BadAsk, Members};
@@ -208,11 +209,13 @@ impl<'c> Configured<'c> {
     fn received(self, part: &Warnings<'_>, template: Option<&str>) -> Received {
         let group = part.group;
         let rendered = self.renderer.try_out(part.event, &group.items, group.receiver, template);
-        let made = compose::fitted(&rendered.content, compose::BUDGET);
+        let receiver = self.receivers.get(group.receiver);
+        let look = receiver.map(|receiver| receiver.look).unwrap_or_default();
+        let made = compose::fitted(&rendered.content, look, &Form::default(), compose::BUDGET);
         let warnings = part.of(template, &rendered, &made);
         Received {
             receiver: group.receiver.clone(),
-            display_name: self.receivers.get(group.receiver).and_then(|receiver| receiver.display_name.clone()),
+            display_name: receiver.and_then(|receiver| receiver.display_name.clone()),
             route: route(group),
             messages: vec![shown(&made.composed)],
             warnings,
@@ -236,9 +239,7 @@ fn route(group: &Group<'_>) -> String {
 fn shown(composed: &Composed) -> Shown {
     let fields: Value = serde_json::from_str(&composed.msg_param).unwrap_or_default();
     let field = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
-    let buttons = match composed.msg_key {
-        MsgKey::Markdown => Vec::new(),
-    };
+    let buttons = compose::buttons(composed);
     let bytes = composed.msg_param.len();
     Shown { msg_key: composed.msg_key, title: field("title"), text: field("text"), buttons, bytes }
 }

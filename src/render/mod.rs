@@ -56,6 +56,7 @@
 //! Beside minijinja's own: `labels|pairs` (`a: b · c: d`), `links|links`, and `link(title, address)`, which makes a
 //! link of an `http(s)` address and shows only the title of any other.
 
+mod buttons;
 mod context;
 pub mod doubts;
 mod engine;
@@ -76,7 +77,7 @@ use minijinja::Environment;
 
 use crate::config::problem::Problem;
 use crate::config::{Config, Receiver};
-use crate::model::content::{Button, Content, ContentItem};
+use crate::model::content::{Content, ContentItem};
 use crate::model::event::{Event, Item};
 use crate::model::name::Name;
 use crate::render::overview::{Detail, Overview};
@@ -215,14 +216,13 @@ fn engine_with(
 }
 
 fn content(overview: &Overview<'_>, parts: Parts) -> Content {
-    let buttons = overview.links.iter().map(|link| Button { title: link.title.clone(), url: link.url.clone() });
     Content {
         v: Content::VERSION,
         title: outside::clipped(&outside::one_line(&parts.title), LONGEST_TITLE),
         header: parts.header,
         items: overview.details.iter().zip(parts.items).map(|(detail, part)| content_item(detail, part)).collect(),
         footer: parts.footer,
-        buttons: buttons.collect(),
+        buttons: buttons::of(overview),
     }
 }
 

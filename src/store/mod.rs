@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch};
 use crate::model::content::Content;
 use crate::model::delivery::{Delivery, DeliveryRecord, NewDelivery, State};
 use crate::model::event::Event;
+use crate::model::form::Form;
 use crate::model::health::Health;
 use crate::model::message::Composed;
 use crate::model::month::Month;
@@ -131,6 +132,8 @@ pub struct ClaimedDelivery {
     pub id: DeliveryId,
     /// What it says.
     pub content: Content,
+    /// How plain it has become.
+    pub form: Form,
     /// How many of its attempts counted against `retry.max_attempts`.
     pub failures: u32,
     /// When it was accepted.
@@ -189,6 +192,9 @@ pub enum Next {
         /// Whether it may have been shown.
         possibly_duplicate: bool,
     },
+    /// DingTalk refused it as it was. It waits again, for no time and uncounted, and keeps the plainer form it goes in
+    /// next.
+    Plainer(Form),
     /// It is given up.
     Dead {
         /// Why, for a person.

@@ -180,9 +180,9 @@ async fn a_rejected_token_is_refreshed_inside_the_same_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_dingtalk_refuses_dies_with_a_reason_and_the_next_one_goes() {
+async fn what_dingtalk_refuses_in_every_form_dies_with_a_reason_and_the_next_one_goes() {
     let world = World::start().await;
-    world.simulator.fault(Api::Send, 1, Answer::code(400, "contain.notAllowed.content"));
+    world.simulator.fault(Api::Send, 4, Answer::code(400, "contain.notAllowed.content"));
     world.post("/hooks/alertmanager/team", fixture_of_group("one-firing.json", 1)).await;
     let list = world.deliveries(|list| list.iter().all(|delivery| delivery["state"] == "dead")).await;
     assert!(list[0]["reason"].as_str().unwrap().contains("contain.notAllowed.content"), "{}", list[0]);

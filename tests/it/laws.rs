@@ -132,7 +132,7 @@ async fn law_5_a_template_that_fails_for_an_event_is_counted_and_the_event_is_de
 #[tokio::test]
 async fn law_5_a_dead_delivery_stays_listed_with_its_event() {
     let mut bench = Bench::new(BEGIN, simulated).await;
-    bench.simulator.fault(Api::Send, 1, Answer::code(400, "contain.notAllowed.content"));
+    bench.simulator.fault(Api::Send, u32::MAX, Answer::code(400, "contain.notAllowed.content"));
     let accepted = bench.accept("team", &fixture("one-firing.json")).await;
     bench.work_for(Duration::from_secs(60)).await;
 

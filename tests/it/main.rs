@@ -22,6 +22,7 @@ mod pace;
 mod preview;
 mod process;
 mod receipts;
+mod refused;
 mod reload;
 mod routing;
 mod secrets;

@@ -3,7 +3,7 @@
 
 mod printed;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::harness::{World, answer, fixture};
 use crate::ways_in::signature;
@@ -13,7 +13,8 @@ const SETTINGS: &str = "
 defaults: { app: { limits: { calls_per_second: 10000 } }, receiver: { limits: { messages_per_minute: 100000 } } }
 organisations: { default: { calls_per_month: 0 } }
 receivers:
-  oncall: { display_name: 值班群 }
+  oncall: { display_name: 值班群, message: action_card, buttons: horizontal }
+  team: { message: action_card }
   spare: { app: ops, open_conversation_id: cid-spare== }
 sources:
   github: { kind: github, secret: s3 }
@@ -88,12 +89,20 @@ async fn same(world: &World, source: &str, event: Option<&str>, body: Vec<u8>) -
         let message = arrived.iter().find(|message| message.process_query_key == key).unwrap();
         let (title, text) = (&message.msg_param["title"], &message.msg_param["text"]);
         json!({ "msg_key": message.msg_key, "title": title, "text": text, "bytes": delivery["message"]["bytes"],
-                "buttons": [] })
+                "buttons": buttons(&message.msg_param) })
     };
     let receivers = accepted["deliveries"].as_array().unwrap().iter().map(|delivery| &delivery["receiver"]);
     let sent = Value::from_iter(receivers.map(|name| json!({ "receiver": name, "messages": [sent(name)] })));
     assert_eq!(timeless(&sent), messages(&shown), "{source} {event:?}");
     made
+}
+
+/// The buttons of a message, in their order.
+fn buttons(fields: &Map<String, Value>) -> Vec<Value> {
+    let of = |title: &str, url: &str| Some(json!({ "title": fields.get(title)?, "url": fields.get(url)? }));
+    let stacked = (1..=5).filter_map(|n| of(&format!("actionTitle{n}"), &format!("actionURL{n}")));
+    let pair = (1..=2).filter_map(|n| of(&format!("buttonTitle{n}"), &format!("buttonUrl{n}")));
+    of("singleTitle", "singleURL").into_iter().chain(stacked).chain(pair).collect()
 }
 
 /// What a preview says is sent to whom.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use dingtalk_relay::config::{OnUnknownOutcome, Receipts, Receiver, Route};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
+use dingtalk_relay::model::form::Look;
 use dingtalk_relay::model::health::Backoff;
 use dingtalk_relay::model::name::{EventId, Name};
 use dingtalk_relay::routing::Routes;
@@ -332,6 +333,7 @@ fn receivers() -> BTreeMap<Name, Receiver> {
         robot_code: "ding".into(),
         open_conversation_id: "cid".into(),
         cool_app_code: None,
+        look: Look::default(),
         template: None,
         timezone: jiff::tz::TimeZone::UTC,
         messages_per_minute: NonZeroU32::MIN,

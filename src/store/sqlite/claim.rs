@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::content::Content;
 use crate::model::name::{AttemptId, DeliveryId, MessageId};
-use crate::store::sqlite::columns::{millis, time};
+use crate::store::sqlite::columns::{form, millis, time};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
 use crate::store::sqlite::{moves, own, pauses, quota};
@@ -76,15 +76,16 @@ pub(super) const NEXT_PROBE: &str = "
     order by tried_at, seq limit 1";
 
 fn read(conn: &Connection, seq: i64) -> rusqlite::Result<Result<ClaimedDelivery, String>> {
-    let sql = "select d.id, d.failures, d.created_at, c.content, d.fallback_of is null and d.handed_to is null
+    let sql = "select d.id, d.failures, d.created_at, c.content, d.fallback_of is null and d.handed_to is null, d.form
                from deliveries d left join contents c on c.delivery = d.seq where d.seq = ?1";
     conn.prepare_cached(sql)?.query_row([seq], |row| {
         let (id, failures, created_at) = (DeliveryId(row.get(0)?), row.get(1)?, time(row, 2)?);
         let text: Option<String> = row.get(3)?;
-        let may_be_handed_over = row.get(4)?;
+        let (may_be_handed_over, form) = (row.get(4)?, form(row, 5)?);
         Ok(parse(text.as_deref()).map(|content| ClaimedDelivery {
             id,
             content,
+            form,
             failures,
             created_at,
             may_be_handed_over,

@@ -9,6 +9,7 @@ use rusqlite::types::Type;
 use serde::Serialize;
 
 use crate::model::event::Severity;
+use crate::model::form::Form;
 use crate::model::health::Health;
 
 /// A time as a column holds it.
@@ -75,6 +76,13 @@ pub(super) fn health(row: &Row<'_>, column: usize) -> rusqlite::Result<Health> {
         tracing::warn!(%error, "a stored state cannot be read and is taken as flowing");
         Health::Flowing
     }))
+}
+
+/// The form of a column: null is the full one. One that this version cannot read is taken for that too: DingTalk's
+/// complaint brings it back.
+pub(super) fn form(row: &Row<'_>, column: usize) -> rusqlite::Result<Form> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or_default()).unwrap_or_default())
 }
 
 /// The error for a column whose value this version does not understand.

@@ -96,6 +96,7 @@ fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) ->
             let until = (*at > now).then(|| millis(*at));
             moves::put_back(&work.conn, delivery, until, *counted, *possibly_duplicate)
         }
+        Next::Plainer(form) => moves::put_back_plainer(&work.conn, delivery, form),
         Next::Dead { reason, possibly_duplicate, heir } => {
             moves::give_up(work, delivery, reason, *possibly_duplicate)?;
             heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))

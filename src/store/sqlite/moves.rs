@@ -8,8 +8,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::model::delivery::State;
+use crate::model::form::Form;
 use crate::model::name::DeliveryId;
-use crate::store::sqlite::columns::word;
+use crate::store::sqlite::columns::{json, word};
 use crate::store::sqlite::work::Work;
 
 /// What is known of a delivery that is to move.
@@ -109,6 +110,12 @@ pub(super) fn put_back(
         .map(drop)
 }
 
+/// Sending → queued: it goes at once, in this form from now on.
+pub(super) fn put_back_plainer(conn: &Connection, delivery: &Standing, form: &Form) -> rusqlite::Result<()> {
+    conn.prepare_cached("update deliveries set form = ?2 where seq = ?1")?.execute((delivery.seq, json(form)?))?;
+    put_back(conn, delivery, None, false, false)
+}
+
 /// Sending → delivered.
 pub(super) fn deliver(work: &mut Work, delivery: &Standing, now: i64) -> rusqlite::Result<()> {
     let sql = "update deliveries set state = 'delivered', delivered_at = ?2, head = 0 where seq = ?1";
@@ -134,7 +141,7 @@ pub(super) fn give_up(
 /// way, this one may go before its answer: it was passed already.
 pub(super) fn redrive(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
     let sql = "update deliveries set state = 'queued', next_attempt_at = null, failures = 0, reason = null,
-                   tried_at = null
+                   tried_at = null, form = null
                where seq = ?1";
     work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
     work.open += 1;

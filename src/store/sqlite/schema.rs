@@ -84,8 +84,9 @@ mod tests {
         migrate(&mut conn).unwrap();
 
         assert_eq!(version(&conn).unwrap(), MIGRATIONS.len());
-        let row = conn.query_row("select id, state from deliveries", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
-        assert_eq!(row, ("d".to_owned(), "queued".to_owned()));
+        let sql = "select id, state, form from deliveries";
+        let row = conn.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
+        assert_eq!(row, ("d".to_owned(), "queued".to_owned(), None::<String>));
         let paused: i64 = conn.query_row("select count(*) from lanes", [], |row| row.get(0)).unwrap();
         assert_eq!(paused, 0);
         let rate: Option<i64> = conn.query_row("select rate from apps", [], |row| row.get(0)).unwrap();

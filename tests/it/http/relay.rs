@@ -17,6 +17,7 @@ use dingtalk_relay::http::hooks::{Hooks, Live, Patience};
 use dingtalk_relay::http::{self, Limits};
 use dingtalk_relay::ingest::Ingest;
 use dingtalk_relay::model::event::Severity;
+use dingtalk_relay::model::form::Look;
 use dingtalk_relay::model::health::Backoff;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, Name};
@@ -244,6 +245,7 @@ fn receiver(receiver: &str) -> config::Receiver {
         robot_code: "ding".into(),
         open_conversation_id: receiver.into(),
         cool_app_code: None,
+        look: Look::default(),
         template: None,
         timezone: jiff::tz::TimeZone::UTC,
         messages_per_minute: NonZeroU32::MIN,

@@ -89,7 +89,7 @@ async fn the_window_is_six_minutes_from_the_first_event_to_the_millisecond() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_twin_of_an_event_that_died_is_a_new_one() {
     let world = world(SOURCES).await;
-    world.simulator.fault(Api::Send, 1, Answer::code(400, "contain.notAllowed.content"));
+    world.simulator.fault(Api::Send, 4, Answer::code(400, "contain.notAllowed.content"));
     let (_, first) = world.post("/hooks/alertmanager/team", fixture("one-firing.json")).await;
     world.deliveries(|list| list.iter().all(|delivery| delivery["state"] == "dead")).await;
 

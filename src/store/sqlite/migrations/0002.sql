@@ -10,3 +10,6 @@ create index to_hand_over on deliveries (receiver, seq)
 
 -- Calls a second, as lowered by throttling; null: the configured rate.
 alter table apps add column rate integer;
+
+-- How plain a delivery has become because DingTalk refused richer forms of it: JSON; null: it goes in its full form.
+alter table deliveries add column form text;

@@ -1,0 +1,182 @@
+//! What a card offers to tap on, the best first.
+//!
+//! The links of the whole, which a markdown message has in its text, in the order in which somebody on call wants
+//! them: what is going on, what to do, and silence. An Alertmanager's silence is no link of the text; its address is
+//! put together here as the Alertmanager's own page does it, from the labels of the group. How many of them become
+//! buttons, and whether an address is too long for one, is decided in `compose`.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use crate::model::content::Button;
+use crate::model::event::{Labels, Status};
+use crate::render::link::Link;
+use crate::render::overview::Overview;
+
+/// The buttons for what these items say.
+pub(crate) fn of(overview: &Overview<'_>) -> Vec<Button> {
+    let mut links: Vec<Link> = overview.links.iter().cloned().chain(silence(overview)).collect();
+    if overview.event.kind == "alertmanager" {
+        links.sort_by_key(|link| rank(&link.title));
+    }
+    links.into_iter().map(|Link { title, url }| Button { title, url }).collect()
+}
+
+/// Where a link of an alert stands among the others; those that are alike stay as they are.
+fn rank(title: &str) -> usize {
+    // The last one is where everything else can be reached from, and the text has it too.
+    let order = ["Graph", "Runbook", "Dashboard", SILENCE, "", "Alertmanager"];
+    order.iter().position(|known| *known == title).unwrap_or(4)
+}
+
+const SILENCE: &str = "Silence";
+
+/// All but what RFC 3986 calls unreserved: a `+` or a `&` of a label is to arrive as itself.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The page of the Alertmanager that makes a silence for this group, as long as something of it fires.
+///
+/// Its address is not documented; the page reads it in
+/// <https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Views/SilenceForm/Parsing.elm>.
+fn silence(overview: &Overview<'_>) -> Option<Link> {
+    let event = overview.event;
+    let page = event.url.as_deref().filter(|_| event.kind == "alertmanager" && overview.count(Status::Firing) > 0)?;
+    let mut page = Url::parse(page).ok()?;
+    if !page.path().ends_with('/') {
+        page.set_path(&format!("{}/", page.path()));
+    }
+    page.set_query(None);
+    let matchers = if event.group.is_empty() { &shared_labels(overview) } else { &event.group };
+    if matchers.is_empty() {
+        // Nothing would tell these alerts from all others.
+        return None;
+    }
+    page.set_fragment(Some(&format!("/silences/new?filter={}", utf8_percent_encode(&filter(matchers), RESERVED))));
+    Link::to(SILENCE, page.as_str())
+}
+
+fn shared_labels(overview: &Overview<'_>) -> Labels {
+    let mut items = overview.details.iter().map(|detail| &detail.item.labels);
+    let first = items.next().cloned().unwrap_or_default();
+    items.fold(first, |mut shared, labels| {
+        shared.retain(|name, value| labels.get(name) == Some(value));
+        shared
+    })
+}
+
+/// `{alertname="DiskFull",cluster="prod"}`, in Alertmanager's own grammar.
+fn filter(labels: &Labels) -> String {
+    let matcher = |(name, value): (&String, &String)| {
+        let is_classic = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let name =
+            if is_classic && !name.starts_with(|c: char| c.is_ascii_digit()) { name.clone() } else { quoted(name) };
+        format!("{name}={}", quoted(value))
+    };
+    format!("{{{}}}", labels.iter().map(matcher).collect::<Vec<_>>().join(","))
+}
+
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::model::event::{Event, Item, Severity};
+    use crate::model::name::EventId;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn item(status: Status, instance: &str) -> Item {
+        Item {
+            fingerprint: instance.into(),
+            name: "DiskFull".into(),
+            status,
+            severity: Severity::Critical,
+            labels: labels(&[("alertname", "DiskFull"), ("instance", instance)]),
+            annotations: labels(&[
+                ("dashboard_url", "https://grafana.example.com/d/1"),
+                ("logs_url", "https://logs.example.com/"),
+                ("runbook_url", "https://wiki.example.com/disk"),
+            ]),
+            since: Timestamp::UNIX_EPOCH,
+            until: None,
+            url: Some("http://prometheus.example.com/graph?g0.expr=up".into()),
+        }
+    }
+
+    fn event(group: &[(&str, &str)], items: Vec<Item>) -> Event {
+        Event {
+            id: EventId::fresh(),
+            source: "alertmanager".parse().unwrap(),
+            kind: "alertmanager",
+            title: "DiskFull".into(),
+            url: Some("http://am.example.com/alertmanager".into()),
+            received_at: Timestamp::UNIX_EPOCH,
+            order_key: "k".into(),
+            dedup_key: "k".into(),
+            dedup_state: String::new(),
+            facts: BTreeMap::new(),
+            group: labels(group),
+            items,
+            truncated: 0,
+        }
+    }
+
+    fn buttons(event: &Event) -> Vec<Button> {
+        of(&Overview::of(event, &event.items.iter().collect::<Vec<_>>(), &TimeZone::UTC))
+    }
+
+    fn titles(event: &Event) -> Vec<String> {
+        buttons(event).into_iter().map(|button| button.title).collect()
+    }
+
+    fn silence(group: &[(&str, &str)], items: Vec<Item>) -> Option<String> {
+        buttons(&event(group, items)).into_iter().find(|button| button.title == SILENCE).map(|button| button.url)
+    }
+
+    #[test]
+    fn what_somebody_on_call_wants_comes_first() {
+        let group = [("alertname", "DiskFull")];
+        let firing = event(&group, vec![item(Status::Firing, "db-1"), item(Status::Firing, "db-2")]);
+        assert_eq!(titles(&firing), ["Graph", "Runbook", "Dashboard", "Silence", "Logs", "Alertmanager"]);
+        let over = event(&group, vec![item(Status::Resolved, "db-1")]);
+        assert!(!titles(&over).contains(&SILENCE.to_owned()), "there is nothing to silence");
+    }
+
+    #[test]
+    fn a_silence_is_for_the_group_and_every_letter_arrives() {
+        let group = [("alertname", "DiskFull"), ("path", r#"C:\a "b"&c+d=é"#), ("服务", "支付")];
+        let url = silence(&group, vec![item(Status::Firing, "db-1")]).unwrap();
+        let (page, filter) = url.split_once("?filter=").unwrap();
+        assert_eq!(page, "http://am.example.com/alertmanager/#/silences/new");
+        assert!(filter.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)), "{filter}");
+        let filter = percent_encoding::percent_decode_str(filter).decode_utf8().unwrap();
+        assert_eq!(filter, r#"{alertname="DiskFull",path="C:\\a \"b\"&c+d=é","服务"="支付"}"#);
+    }
+
+    #[test]
+    fn what_was_grouped_by_nothing_is_silenced_by_what_all_of_it_shares() {
+        let items = vec![item(Status::Firing, "db-1"), item(Status::Firing, "db-2")];
+        let url = silence(&[], items).unwrap();
+        assert!(url.ends_with("filter=%7Balertname%3D%22DiskFull%22%7D"), "{url}");
+        let other = Item { labels: labels(&[("alertname", "Other")]), ..item(Status::Firing, "db-1") };
+        assert_eq!(silence(&[], vec![item(Status::Firing, "db-1"), other]), None, "it would silence everything");
+    }
+
+    #[test]
+    fn an_address_that_is_none_gives_no_silence() {
+        for address in ["javascript:alert(1)", "/alertmanager", ""] {
+            let event = Event { url: Some(address.into()), ..event(&[("a", "b")], vec![item(Status::Firing, "db-1")]) };
+            assert!(!titles(&event).iter().any(|title| title == SILENCE || title == "Alertmanager"), "{address}");
+        }
+    }
+}
