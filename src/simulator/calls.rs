@@ -18,6 +18,8 @@ pub struct Call {
     pub api: Option<Api>,
     /// The path, without its query.
     pub path: String,
+    /// The group it named, if it did so in JSON.
+    pub open_conversation_id: Option<String>,
     /// Whether the header `x-acs-dingtalk-access-token` came with it. Where a redirect leads, it should not.
     pub with_token: bool,
     /// The status of the answer; null if no answer was written.

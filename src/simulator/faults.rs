@@ -2,8 +2,8 @@
 //!
 //! A fault is ordered through `POST /sim/faults` or [`crate::simulator::Simulator::fault`] and waits in its API's
 //! queue; each call draws from the front before anything else is looked at. A call that draws one keeps no message,
-//! counts against no limit and meets no check, with one exception: [`Answer::ResetAfter`] is served whole and only
-//! then loses its answer. How the odd ones reach the wire is the affair of `wire` and `connection`.
+//! counts against no limit and meets no check, with two exceptions: [`Answer::ResetAfter`] and [`Answer::Half`] are
+//! served whole and only then lose their answer, or half of it. How the odd ones reach the wire is the affair of `wire` and `connection`.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -55,6 +55,8 @@ pub enum Answer {
     Redirect,
     /// An answer that begins well and never ends, a byte at a time.
     Drip,
+    /// The call is served whole, then the connection is closed in the middle of the answer.
+    Half,
 }
 
 /// An answer as it is written in JSON: `{"status","code"}` or `{"kind"}`.
@@ -82,6 +84,7 @@ enum Kind {
     ResetAfter,
     Redirect,
     Drip,
+    Half,
 }
 
 impl TryFrom<Written> for Answer {
@@ -107,6 +110,7 @@ impl TryFrom<Written> for Answer {
             (Some(Kind::ResetAfter), None, None) => Ok(Self::ResetAfter),
             (Some(Kind::Redirect), None, None) => Ok(Self::Redirect),
             (Some(Kind::Drip), None, None) => Ok(Self::Drip),
+            (Some(Kind::Half), None, None) => Ok(Self::Half),
         }
     }
 }
@@ -125,11 +129,17 @@ impl From<Answer> for Written {
             Answer::ResetAfter => of(Kind::ResetAfter),
             Answer::Redirect => of(Kind::Redirect),
             Answer::Drip => of(Kind::Drip),
+            Answer::Half => of(Kind::Half),
         }
     }
 }
 
 impl Answer {
+    /// Whether the call is served before it draws this: the message is kept, and the client cannot know.
+    pub(crate) fn comes_after_serving(&self) -> bool {
+        matches!(self, Self::ResetAfter | Self::Half)
+    }
+
     /// An error of DingTalk's with this status and code.
     pub fn code(status: u16, code: &str) -> Self {
         Self::Code { status, code: code.to_owned() }

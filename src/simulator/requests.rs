@@ -40,6 +40,12 @@ pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     serde_json::from_slice(body).map_err(|_| Refusal::bad("Invalidbody", "the body is not a JSON object"))
 }
 
+/// The group that a body names, whatever else is wrong with it: for the log of calls.
+pub(crate) fn named_group(body: &[u8]) -> Option<String> {
+    let fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    fields.get("openConversationId")?.as_str().map(str::to_owned)
+}
+
 /// A field that holds text. Absent, null and empty are the same: `missing`.
 pub(crate) fn text<'a>(
     fields: &'a Map<String, Value>,

@@ -35,6 +35,7 @@ pub(crate) enum Reply {
     Hang,
     Reset,
     Drip,
+    Half,
 }
 
 /// The mark of a response that must not be written: the connection is reset instead.
@@ -56,6 +57,7 @@ impl Reply {
             Answer::ResetBefore | Answer::ResetAfter => Self::Reset,
             Answer::Redirect => Self::Redirect,
             Answer::Drip => Self::Drip,
+            Answer::Half => Self::Half,
         }
     }
 
@@ -64,7 +66,7 @@ impl Reply {
         match self {
             Self::Json { status, .. } | Self::Html { status } => Some(*status),
             Self::Redirect => Some(302),
-            Self::Drip => Some(200),
+            Self::Drip | Self::Half => Some(200),
             Self::Hang | Self::Reset => None,
         }
     }
@@ -73,7 +75,7 @@ impl Reply {
     pub(crate) fn code(&self) -> Option<String> {
         match self {
             Self::Json { body, .. } => body.get("code").and_then(Value::as_str).map(str::to_owned),
-            Self::Html { .. } | Self::Redirect | Self::Hang | Self::Reset | Self::Drip => None,
+            Self::Html { .. } | Self::Redirect | Self::Hang | Self::Reset | Self::Drip | Self::Half => None,
         }
     }
 
@@ -96,6 +98,11 @@ impl Reply {
             Self::Drip => {
                 let body = Drip { begun: false, pace: tokio::time::interval(DRIP) };
                 ([(header::CONTENT_TYPE, "application/json")], Body::new(body)).into_response()
+            }
+            Self::Half => {
+                let length = HALF.len() * 2;
+                let head = [(header::CONTENT_TYPE, "application/json"), (header::CONTENT_LENGTH, &length.to_string())];
+                (head, Body::new(Half { begun: false, pace: tokio::time::interval(DRIP) })).into_response()
             }
         }
     }
@@ -124,5 +131,30 @@ impl hyper::body::Body for Drip {
         let byte: &'static [u8] = if self.begun { b" " } else { b"{" };
         self.begun = true;
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(byte)))))
+    }
+}
+
+/// What is there of an answer that breaks off; it says that as much again would follow.
+const HALF: &str = r#"{"processQueryKey":""#;
+
+/// The first half of an answer, and then a connection that is gone: a moment later, so that the half is on its way.
+struct Half {
+    begun: bool,
+    pace: Interval,
+}
+
+impl hyper::body::Body for Half {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        ready!(self.pace.poll_tick(context));
+        Poll::Ready(Some(match std::mem::replace(&mut self.begun, true) {
+            false => Ok(Frame::data(Bytes::from_static(HALF.as_bytes()))),
+            true => Err(std::io::ErrorKind::ConnectionAborted.into()),
+        }))
     }
 }

@@ -95,11 +95,12 @@ impl World {
         let drawn = state.faults.draw(api);
         let reply = match &drawn {
             None => state.serve(api, request, now),
-            Some(Answer::ResetAfter) => {
-                state.serve(api, request, now);
-                Reply::Reset
+            Some(answer) => {
+                if answer.comes_after_serving() {
+                    state.serve(api, request, now);
+                }
+                Reply::of(answer)
             }
-            Some(answer) => Reply::of(answer),
         };
         state.log(Some(api), request, &reply, drawn.is_some(), now);
         self.tally.send_modify(|tally| {
@@ -135,6 +136,7 @@ impl State {
             at: now,
             api,
             path: request.path.to_owned(),
+            open_conversation_id: requests::named_group(request.body),
             with_token: request.token.is_some(),
             status: reply.status(),
             code: reply.code(),

@@ -11,11 +11,16 @@ use crate::http::relay::ask;
 impl Bench {
     /// Reads a path of the admin port.
     pub async fn look(&self, path: &str) -> Value {
+        serde_json::from_str(&self.read(path).await).unwrap()
+    }
+
+    /// The same, whatever it is: a page, too.
+    pub async fn read(&self, path: &str) -> String {
         let operator = Arc::new(self.operator());
         let router = http::admin::router(operator, self.live(), &self.config.admin, "127.0.0.1:1".parse().unwrap());
         let answer = ask(router, "GET", path, &[("host", "localhost")], "").await;
         assert_eq!(answer.status.as_u16(), 200, "{path}: {answer:?}");
-        answer.json()
+        answer.text
     }
 
     /// Every delivery as the API lists it, the first accepted one first.

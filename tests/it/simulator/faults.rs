@@ -146,6 +146,21 @@ async fn a_reset_before_keeps_nothing_and_a_reset_after_keeps_the_message() {
 }
 
 #[tokio::test]
+async fn half_an_answer_comes_of_a_call_that_was_served() {
+    let bench = Bench::start().await;
+    let token = bench.fetch_token().await.body["accessToken"].as_str().unwrap().to_owned();
+    order(&bench, json!({ "kind": "half" }), 1).await;
+
+    let mut answer = post(&bench).header("x-acs-dingtalk-access-token", token).send().await.unwrap();
+    let first = answer.chunk().await.unwrap().unwrap();
+    let error = answer.chunk().await.unwrap_err();
+
+    assert_eq!((answer.status().as_u16(), first.as_ref()), (200, br#"{"processQueryKey":""#.as_slice()));
+    assert!(!error.is_timeout(), "{error:?}");
+    assert_eq!(bench.simulator.messages().len(), 1, "and the message is kept");
+}
+
+#[tokio::test]
 async fn a_reset_after_does_not_keep_what_is_refused() {
     let bench = Bench::start().await;
     bench.simulator.fault(Api::Send, 1, Answer::ResetAfter);
@@ -182,6 +197,7 @@ async fn the_faults_that_wait_are_shown_as_they_were_ordered() {
         json!({ "kind": "reset_after" }),
         json!({ "kind": "redirect" }),
         json!({ "kind": "drip" }),
+        json!({ "kind": "half" }),
     ]
     .into_iter()
     .map(|answer| json!({ "api": "recall", "times": 3, "answer": answer }))
