@@ -4,6 +4,7 @@
 //! clock that it moves and that the simulator reads too, so that an hour takes no time.
 
 mod changing;
+mod crashing;
 mod looking;
 
 use std::collections::BTreeSet;
@@ -291,8 +292,12 @@ impl Bench {
     }
 
     /// The process ends and starts again, at once; nothing in memory outlives it.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
         self.store.close().await;
+        self.begin_anew().await
+    }
+
+    async fn begin_anew(mut self) -> Self {
         drop((self.lanes, self.receipts, self.watch, self.ingest, self.store));
         self.owner += 1;
         self.store = Self::open(&self.config, self.folder.path());

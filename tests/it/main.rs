@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod laws;
 mod messages;
+mod month;
 mod online;
 mod pace;
 mod preview;
