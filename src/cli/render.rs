@@ -99,8 +99,9 @@ fn of_message(message: &Shown, page: &mut String) {
     writeln_of(page, &format!("banner   {}\n", message.title));
     // A hard break is two spaces nobody sees.
     message.text.lines().for_each(|line| writeln_of(page, &format!("  {}", line.trim_end())));
-    for button in &message.buttons {
-        writeln_of(page, &format!("\n  [ {} ] {}", button.title, button.url));
+    for (i, button) in message.buttons.iter().enumerate() {
+        let apart = if i == 0 { "\n" } else { "" };
+        writeln_of(page, &format!("{apart}  [ {} ] {}", button.title, button.url));
     }
 }
 

@@ -150,8 +150,9 @@ pub fn preview(configured: Configured<'_>, asked: &Asked, now: Timestamp) -> Res
         parts.groups.iter().flat_map(|group| &group.items).map(|item| ptr::from_ref(*item)).collect();
     let decided = configured.routes.filter(|_| matches!(way, Way::Routed));
     let receives = |group: &Group<'_>| {
-        let warnings =
-            Warnings { renderer: configured.renderer, routes: decided, event: &event, group, doubts: &doubts };
+        let look = configured.receivers.get(group.receiver).map(|receiver| receiver.look).unwrap_or_default();
+        let renderer = configured.renderer;
+        let warnings = Warnings { renderer, routes: decided, event: &event, group, look, doubts: &doubts };
         configured.received(&warnings, template)
     };
     Ok(Preview {
@@ -210,8 +211,7 @@ impl<'c> Configured<'c> {
         let group = part.group;
         let rendered = self.renderer.try_out(part.event, &group.items, group.receiver, template);
         let receiver = self.receivers.get(group.receiver);
-        let look = receiver.map(|receiver| receiver.look).unwrap_or_default();
-        let made = compose::fitted(&rendered.content, look, &Form::default(), compose::BUDGET);
+        let made = compose::fitted(&rendered.content, part.look, &Form::default(), compose::BUDGET);
         let warnings = part.of(template, &rendered, &made);
         Received {
             receiver: group.receiver.clone(),

@@ -54,13 +54,15 @@ async fn what_is_previewed_is_what_dingtalk_receives_for_every_captured_body() {
     let world = World::with(SETTINGS).await;
     let mut told = 0;
     for name in ALERTMANAGER {
-        told += same(&world, "alertmanager", None, fixture(name)).await;
+        told += same(&world, "alertmanager", None, None, fixture(name)).await;
+        // The others get cards. Straight to somebody it is no twin.
+        told += same(&world, "alertmanager", Some("spare"), None, fixture(name)).await;
     }
     for name in GITHUB {
-        told += same(&world, "github", Some(name), github(name)).await;
+        told += same(&world, "github", None, Some(name), github(name)).await;
     }
     for body in ["{}", r#"{"z":1,"a":12345678901234567890.10,"app":"支付 *x*"}"#, r#"{ "run": "javascript:x" }"#] {
-        told += same(&world, "deploys", None, body.into()).await;
+        told += same(&world, "deploys", None, None, body.into()).await;
     }
     assert_eq!(world.simulator.messages().len(), told);
     assert!(told > 15, "{told}");
@@ -68,16 +70,18 @@ async fn what_is_previewed_is_what_dingtalk_receives_for_every_captured_body() {
 }
 
 /// Previews a body and posts it, and compares; says how many messages it made.
-async fn same(world: &World, source: &str, event: Option<&str>, body: Vec<u8>) -> usize {
+async fn same(world: &World, source: &str, to: Option<&str>, event: Option<&str>, body: Vec<u8>) -> usize {
     let payload = String::from_utf8(body.clone()).unwrap();
-    let as_json = format!(r#"{{"source":"{source}","event":{},"payload":{payload}}}"#, json!(event));
-    let as_text = json!({ "source": source, "event": event, "payload": payload });
+    let (receiver, path) = (json!(to), to.map_or(source.to_owned(), |to| format!("{source}/{to}")));
+    let as_json =
+        format!(r#"{{"source":"{source}","receiver":{receiver},"event":{},"payload":{payload}}}"#, json!(event));
+    let as_text = json!({ "source": source, "receiver": receiver, "event": event, "payload": payload });
     let before = world.simulator.messages().len();
     let shown = preview(world, as_json).await;
     assert_eq!(messages(&preview(world, as_text.to_string()).await), messages(&shown), "a text is read as its JSON is");
     assert_eq!(world.simulator.messages().len(), before, "a preview sends nothing");
 
-    let (status, accepted) = post(world, source, event, body).await;
+    let (status, accepted) = post(world, &path, event, body).await;
 
     assert_eq!(status, 202, "{accepted}");
     let made = accepted["deliveries"].as_array().unwrap().len();
@@ -207,6 +211,36 @@ async fn what_is_not_as_it_was_meant_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_gets_no_button_is_told() {
+    let world = World::with(SETTINGS).await;
+    let ask = async |source: &str, receiver: &str, payload: &Value| {
+        let asked = json!({ "source": source, "receiver": receiver, "payload": payload });
+        let received = preview(&world, asked.to_string()).await["receivers"][0].clone();
+        (received["messages"][0].clone(), received["warnings"].as_array().unwrap().clone())
+    };
+    let mut body: Value = serde_json::from_slice(&fixture("one-firing.json")).unwrap();
+    let (message, warnings) = ask("alertmanager", "team", &body).await;
+    let titles: Vec<_> = message["buttons"].as_array().unwrap().iter().map(|button| &button["title"]).collect();
+    assert_eq!(titles, ["Graph", "Runbook", "Silence", "Alertmanager"]);
+    assert_eq!(warnings, [""; 0]);
+
+    body["alerts"][0]["annotations"]["runbook_url"] = json!(format!("https://wiki/{}", "x".repeat(800)));
+    let (message, warnings) = ask("alertmanager", "oncall", &body).await;
+    assert_eq!(message["buttons"].as_array().unwrap().len(), 2);
+    let lost: Vec<_> = warnings.iter().map(|warning| warning.as_str().unwrap().split('`').nth(1).unwrap()).collect();
+    assert_eq!(lost, ["Runbook", "Alertmanager"], "{warnings:?}");
+
+    let (message, warnings) =
+        ask("deploys", "team", &json!({ "app": "x", "labels": {}, "id": 1, "level": "info" })).await;
+    assert_eq!((&message["msg_key"], &message["buttons"]), (&json!("sampleMarkdown"), &json!([])));
+    assert!(
+        warnings.iter().any(|warning| warning.as_str().unwrap().contains("it goes as plain markdown")),
+        "{warnings:?}"
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_template_may_be_tried_and_the_receivers_own_stays() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.md.j2");
@@ -279,10 +313,10 @@ async fn preview(world: &World, asked: String) -> Value {
 }
 
 /// Posts a webhook as its sender would.
-async fn post(world: &World, source: &str, event: Option<&str>, body: Vec<u8>) -> (u16, Value) {
-    let Some(event) = event else { return world.post(&format!("/hooks/{source}"), body).await };
+async fn post(world: &World, path: &str, event: Option<&str>, body: Vec<u8>) -> (u16, Value) {
+    let Some(event) = event else { return world.post(&format!("/hooks/{path}"), body).await };
     let signature = signature("s3", std::str::from_utf8(&body).unwrap());
-    let request = world.http.post(format!("http://{}/hooks/{source}", world.relay.hooks())).body(body);
+    let request = world.http.post(format!("http://{}/hooks/{path}", world.relay.hooks())).body(body);
     let request = request.header("x-github-event", event).header("x-hub-signature-256", signature);
     answer(request.header("content-type", "application/json")).await
 }

@@ -7,8 +7,11 @@
 use std::collections::BTreeSet;
 use std::ptr;
 
-use crate::compose::Made;
+use crate::compose::{self, Made};
+use crate::model::content::Content;
 use crate::model::event::Event;
+use crate::model::form::Look;
+use crate::model::message::Composed;
 use crate::render::{Failure, Rendered, Renderer, doubts};
 use crate::routing::{Group, Routes};
 use crate::sources::doubts::Doubt;
@@ -20,6 +23,8 @@ pub(super) struct Warnings<'w> {
     pub(super) routes: Option<&'w Routes>,
     pub(super) event: &'w Event,
     pub(super) group: &'w Group<'w>,
+    /// How the receiver wants its messages to look.
+    pub(super) look: Look,
     /// What the source doubts, of all items.
     pub(super) doubts: &'w [Doubt],
 }
@@ -37,7 +42,24 @@ impl Warnings<'_> {
         all.extend(self.doubts.iter().filter(|doubt| doubt.item.is_none()).map(|doubt| doubt.what.clone()));
         all.extend(doubts::of_event(self.event));
         all.extend(self.of_size(made));
+        all.extend(self.of_buttons(&rendered.content, &made.composed));
         all
+    }
+
+    /// What was offered to tap on and got no button, where buttons are wanted.
+    fn of_buttons(&self, content: &Content, message: &Composed) -> Vec<String> {
+        if self.look == Look::Markdown {
+            return Vec::new();
+        }
+        if content.buttons.is_empty() {
+            return vec![
+                "a card needs something to tap on, and there is nothing: it goes as plain markdown".to_owned(),
+            ];
+        }
+        let shown = compose::buttons(message);
+        let lost = content.buttons.iter().filter(|offered| !shown.iter().any(|button| button.url == offered.url));
+        let why = "a card holds five, two side by side, and a longer address than 700 bytes is none";
+        lost.map(|button| format!("`{}` got no button: {why}", button.title)).collect()
     }
 
     /// What concerns single items, said once.

@@ -14,6 +14,7 @@ apps: { ops: { region: intl, app_key: k, app_secret_file: nowhere } }
 receivers:
   oncall: { display_name: 值班群, app: ops, open_conversation_id: cid-oncall==, timezone: Asia/Shanghai }
   team: { app: ops, open_conversation_id: cid-team== }
+  cards: { app: ops, open_conversation_id: cid-cards==, message: action_card }
 sources:
   alertmanager: { kind: alertmanager, auth: { bearer_token_file: nowhere } }
   github: { kind: github, secret_file: nowhere }
@@ -28,6 +29,11 @@ route:
 #[test]
 fn an_alert() {
     insta::assert_snapshot!(page(&["--source", "alertmanager"], "alertmanager/one-firing.json"));
+}
+
+#[test]
+fn an_alert_as_a_card() {
+    insta::assert_snapshot!(page(&["--source", "alertmanager", "--receiver", "cards"], "alertmanager/one-firing.json"));
 }
 
 #[test]
