@@ -103,6 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn one_that_succeeds_another_counts_its_starts() {
+        let mut before = pace(20, None);
+        for _ in 0..5 {
+            before.limiter().take(at(0)).unwrap();
+        }
+        let mut after = pace(20, None);
+        after.succeed(&before, at(1));
+        assert!(after.limiter().take(at(1)).is_err(), "a quarter went at once a second ago");
+    }
+
+    #[test]
     fn the_slowest_pace_is_one_and_even_that_recovers() {
         let mut pace = pace(3, None);
         for _ in 0..4 {

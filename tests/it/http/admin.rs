@@ -90,6 +90,19 @@ async fn a_foreign_page_may_change_nothing_and_a_list_is_only_for_reading() {
 }
 
 #[tokio::test]
+async fn a_reload_wants_the_token_and_a_post() {
+    let relay = Relay::new();
+    let post = |headers| ask(relay.admin(), "POST", "/-/reload", headers, "");
+    assert_eq!(post(&[("host", "localhost")][..]).await.status.as_u16(), 401);
+    let foreign = [OPERATOR, ("origin", "http://evil.example"), ("host", "localhost")];
+    assert_eq!(post(&foreign[..]).await.status.as_u16(), 403);
+    let looked = get(&relay, "/-/reload", &[OPERATOR]).await;
+    assert_eq!((looked.status.as_u16(), looked.header("allow")), (405, "POST"));
+    // This relay has nothing that could reload.
+    assert_eq!(post(&[OPERATOR][..]).await.status.as_u16(), 503);
+}
+
+#[tokio::test]
 async fn every_answer_tells_the_browser_to_run_nothing_and_to_keep_nothing() {
     let relay = relay_with(1).await;
     for path in GUARDED.iter().chain(&OPEN) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{client, settings};
+use crate::harness::{TOKEN, client, fixture, settings};
 use crate::process::Process;
 
 const SUCCESSFUL: &str = "dingtalk_relay_config_last_reload_successful";
@@ -36,6 +36,30 @@ async fn sighup_reads_the_configuration_again_and_a_broken_one_changes_nothing()
     let taken = said(&process, "receivers.dev added").await;
     assert!(taken.contains("read again"), "{taken}");
     assert!(lanes(&process).await.contains("dev"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_configured_no_more_does_not_go_on_in_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = format!("{GOOD}\napps: {{ old: {{ region: cn, app_key: k, app_secret: s }} }}");
+    let config = mounted(folder.path(), &dev);
+    let process = Process::start(&config, "info");
+    let depth = "dingtalk_relay_queue_depth{receiver=\"dev\"}";
+    let quota = "dingtalk_relay_api_quota_remaining{app=\"old\"}";
+    let post = client().post(format!("http://{}/hooks/alertmanager/dev", process.hooks)).bearer_auth(TOKEN);
+    let post = post.header("content-type", "application/json").body(fixture("one-firing.json"));
+    assert_eq!(post.send().await.unwrap().status(), 202);
+    assert_eq!((metric(&process, depth).await, metric(&process, quota).await), (1.0, 5000.0));
+
+    publish(&config, "..2", "");
+    hang_up(&process);
+    said(&process, "apps.old removed").await;
+    assert_eq!(metric(&process, depth).await, 1.0, "what waits for it is still there");
+    assert!(metric(&process, quota).await.is_nan(), "neither many calls nor none");
+
+    let cancel = format!("http://{}/api/v1/deliveries/cancel?receiver=dev&state=queued", process.admin);
+    assert!(client().post(cancel).send().await.unwrap().status().is_success());
+    assert_eq!(metric(&process, depth).await, 0.0);
 }
 
 /// A mounted ConfigMap that holds the settings in one file and `more` in another.
