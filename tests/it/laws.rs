@@ -1,7 +1,7 @@
 //! Laws of the house that no other file keeps: what may wait comes before the claim and holds up nobody (law 3), and
 //! nothing is lost because it could not be rendered or was refused (law 5).
 //!
-//! The others: law 1 `crash` and `store`; law 2 `http`; law 4 `store` and `doubt`; law 6 `pace` and the limiter
+//! The others: law 1 `crash` and `store`; law 2 `http`; law 4 `store` and `doubt`; law 6 `pace`, `reload` and the limiter
 //! itself; laws 7, 9 and 10 `architecture`; law 8 `secrets`.
 
 use std::sync::Arc;
