@@ -39,7 +39,8 @@
 //! - [`ingest`] knows everything up to the 202 and nothing of sending.
 //! - [`gate`] decides whether a call may be made, and knows nothing of deliveries.
 //! - [`dispatch`] sends, and knows nothing of webhooks; it meets DingTalk at the gate only.
-//! - [`receipts`] asks who has read what was sent, after the sends and seldom, and knows nothing of lanes.
+//! - [`receipts`] asks who has read what was sent: after the sends and seldom, or because a human wants to know. It
+//!   knows nothing of lanes.
 //! - [`operator`] is what a human may see and do; [`http`] only says it in HTTP.
 //! - [`simulator`] is a DingTalk. It shares no code with [`dingtalk`]: a mistake must not agree with itself.
 //! - [`app`] alone wires, and [`cli`] alone knows arguments and exit codes.

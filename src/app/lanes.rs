@@ -254,6 +254,11 @@ impl Watch {
         parts.config.receivers.iter().filter_map(lane).collect()
     }
 
+    /// The gate of a configured app.
+    pub fn gate(&self, app: &Name) -> Option<Arc<Gate>> {
+        self.parts().gates.get(app).map(Arc::clone)
+    }
+
     /// How every configured app stands at `now`.
     pub fn apps(&self, now: Timestamp) -> Vec<AppState> {
         self.parts().gates.values().map(|gate| view::app(gate, now)).collect()

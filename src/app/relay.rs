@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::http::hooks::{Hooks, Patience};
 use crate::http::{self, Limits, admin, hooks};
 use crate::janitor;
+use crate::model::name::Name;
 use crate::operator::Operator;
 use crate::operator::readiness::Readiness;
 use crate::operator::reload::Reloading;
@@ -147,10 +148,11 @@ impl Relay {
 }
 
 fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness, reloading: Reloading) -> Operator {
-    let apps = view.clone();
+    let (apps, gates) = (view.clone(), view.clone());
     let lanes = Box::new(move || view.lanes(Timestamp::now()));
     let apps = Box::new(move || apps.apps(Timestamp::now()));
-    Operator::new(store, lanes, apps, readiness).with(reloading)
+    let gates = Box::new(move |app: &Name| gates.gate(app));
+    Operator::new(store, lanes, apps, readiness).reaching(gates).with(reloading)
 }
 
 async fn upkeep(mut stop: watch::Receiver<bool>) {

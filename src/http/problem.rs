@@ -5,6 +5,7 @@
 //! state is [`ProblemAnswer::unavailable`], never a 4xx. Nothing of the request is echoed; the texts are ours.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -105,6 +106,12 @@ impl ProblemAnswer {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, COME_AGAIN)
     }
 
+    /// 503 where we know for how long: the wait is rounded up to whole seconds.
+    pub fn not_before(detail: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
     /// The same, and the connection ends: what the client still has to say can no longer be told from a new request.
     pub fn and_close(self) -> Self {
         self.with(CONNECTION, HeaderValue::from_static("close"))
@@ -191,6 +198,8 @@ mod tests {
         assert_eq!(header(ProblemAnswer::wrong_method("POST"), ALLOW), "POST");
         assert_eq!(header(ProblemAnswer::unavailable("x"), RETRY_AFTER), "10");
         assert_eq!(header(ProblemAnswer::unavailable("x").and_close(), CONNECTION), "close");
+        assert_eq!(header(ProblemAnswer::not_before("x", Duration::from_millis(59_001)), RETRY_AFTER), "60");
+        assert_eq!(header(ProblemAnswer::not_before("x", Duration::ZERO), RETRY_AFTER), "1");
         assert_eq!(header(ProblemAnswer::not_found("x"), CONTENT_TYPE), "application/problem+json");
     }
 }

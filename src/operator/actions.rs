@@ -37,6 +37,14 @@ pub enum ActionError {
     /// The request makes no sense, whatever the state.
     #[error("{0}")]
     NotUnderstood(String),
+    /// It may be done later, and was not now.
+    #[error("{why}")]
+    NotNow {
+        /// Why not now.
+        why: String,
+        /// When to come again, if that is known.
+        until: Option<Timestamp>,
+    },
     /// The store would not.
     #[error("{}", in_words(.0))]
     Store(#[from] StoreError),

@@ -1,15 +1,17 @@
 //! What a human may do and see: whether the relay is ready, how lanes and apps stand, which deliveries there are; and a
-//! hand on them ([`actions`]).
+//! hand on them ([`actions`]), and on messages ([`messages`], [`recall`]).
 //!
 //! It stands between the admin port and the store: `http` turns these answers into JSON and HTML and knows no store.
-//! [`Operator`] joins what the gate knows (states, from a function it is given) with what the store counts. It knows
-//! neither HTTP nor how the gate came to its view.
+//! [`Operator`] joins what the gate knows (states, from a function it is given) with what the store counts, and passes
+//! the gate itself where DingTalk is to be called. It knows neither HTTP nor how the gate came to its view.
 
 pub mod actions;
 pub mod deliveries;
 pub mod members;
+pub mod messages;
 pub mod preview;
 pub mod readiness;
+pub mod recall;
 pub mod reload;
 pub mod selection;
 pub mod send;
@@ -20,10 +22,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::dingtalk::codes;
+use crate::gate::Gate;
 use crate::model::delivery::DeliveryRecord;
 use crate::model::language::Language;
 use crate::model::month::Month;
-use crate::model::name::DeliveryId;
+use crate::model::name::{DeliveryId, Name};
 use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing};
 use crate::operator::deliveries::{Listed, Listing};
 use crate::operator::readiness::Readiness;
@@ -40,11 +43,15 @@ pub type Lanes = Box<dyn Fn() -> Vec<LaneState> + Send + Sync>;
 /// What the gate knows of every configured app, asked for at each look.
 pub type Apps = Box<dyn Fn() -> Vec<AppState> + Send + Sync>;
 
+/// The gate of a configured app, asked for at each call.
+pub type Gates = Box<dyn Fn(&Name) -> Option<Arc<Gate>> + Send + Sync>;
+
 /// The operator's view of the relay.
 pub struct Operator {
     store: Arc<dyn Store>,
     lanes: Lanes,
     apps: Apps,
+    gates: Gates,
     readiness: Readiness,
     reloading: Option<Reloading>,
 }
@@ -52,7 +59,12 @@ pub struct Operator {
 impl Operator {
     /// The view of a relay with this store, whose gate answers these two questions.
     pub fn new(store: Arc<dyn Store>, lanes: Lanes, apps: Apps, readiness: Readiness) -> Self {
-        Self { store, lanes, apps, readiness, reloading: None }
+        Self { store, lanes, apps, gates: Box::new(|_no_app| None), readiness, reloading: None }
+    }
+
+    /// The same, with a way to DingTalk: without one, no app is configured.
+    pub fn reaching(self, gates: Gates) -> Self {
+        Self { gates, ..self }
     }
 
     /// The same, with a handle to have the configuration read again.

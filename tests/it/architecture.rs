@@ -34,6 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "gate",
             "ingest",
             "dispatch",
+            "receipts",
         ],
     ),
     ("http", &["config", "telemetry", "sources", "ingest", "operator"]),

@@ -414,13 +414,14 @@ impl Bench {
     pub fn operator(&self) -> Operator {
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
         let (lanes, apps, clock) = (self.watch.clone(), self.watch.clone(), self.clock.clone());
-        let lanes_clock = clock.clone();
+        let (gates, lanes_clock) = (self.watch.clone(), clock.clone());
         Operator::new(
             Arc::clone(&store),
             Box::new(move || lanes.lanes(lanes_clock.now())),
             Box::new(move || apps.apps(clock.now())),
             Readiness::new(store),
         )
+        .reaching(Box::new(move |app| gates.gate(app)))
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::harness::{Bench, Hands, TOKEN, answer, client, configured, fixture, fixture_of_group, start_with};
 
-const BEGIN: &str = "2026-11-21T12:00:00Z";
+pub const BEGIN: &str = "2026-11-21T12:00:00Z";
 
 #[tokio::test]
 async fn two_have_read_it_a_minute_later_and_a_third_within_the_hour() {
@@ -298,7 +298,7 @@ async fn a_running_relay_asks_by_itself_and_shows_it_in_the_api() {
 }
 
 /// Receipts of `oncall` switched on.
-const ASKING: &str = "receivers: { oncall: { receipts: { enabled: true } } }\n";
+pub const ASKING: &str = "receivers: { oncall: { receipts: { enabled: true } } }\n";
 
 fn receipts_off(config: &mut Config) {
     config.receivers.values_mut().for_each(|receiver| receiver.receipts.enabled = false);
@@ -308,24 +308,24 @@ fn another_group(config: &mut Config) {
     config.receivers.values_mut().for_each(|receiver| receiver.open_conversation_id += "elsewhere");
 }
 
-async fn bench_that_asks() -> Bench {
+pub async fn bench_that_asks() -> Bench {
     Bench::with(ASKING, BEGIN, simulated).await
 }
 
-fn simulated(clock: Hands) -> Options {
+pub fn simulated(clock: Hands) -> Options {
     Options { clock: Arc::new(move || clock.now()), ..Options::default() }
 }
 
-fn after(seconds: i64) -> Timestamp {
+pub fn after(seconds: i64) -> Timestamp {
     BEGIN.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds)
 }
 
-fn minutes(minutes: i64) -> Timestamp {
+pub fn minutes(minutes: i64) -> Timestamp {
     after(minutes * 60)
 }
 
 /// Sends one alert to `oncall`; the key of its message.
-async fn sent(bench: &mut Bench) -> String {
+pub async fn sent(bench: &mut Bench) -> String {
     bench.accept("oncall", &fixture("one-firing.json")).await;
     let now = bench.clock.now();
     bench.work(now + jiff::SignedDuration::from_secs(1)).await;
@@ -349,12 +349,12 @@ async fn shown(bench: &Bench) -> (Option<String>, Option<u64>) {
 }
 
 /// The minutes since the beginning at which DingTalk was asked. Not seconds: a send takes real time.
-fn asked(bench: &Bench) -> Vec<i64> {
+pub fn asked(bench: &Bench) -> Vec<i64> {
     let queries = bench.simulator.calls().into_iter().filter(|call| call.api == Some(Api::Query));
     queries.map(|call| (call.at.as_second() - after(0).as_second()) / 60).collect()
 }
 
 /// The calls counted in the month that shows on the clock.
-async fn calls(bench: &Bench) -> u64 {
+pub async fn calls(bench: &Bench) -> u64 {
     bench.store.calls(&"default".parse().unwrap(), Month::of(bench.clock.now())).await.unwrap()
 }

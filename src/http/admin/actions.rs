@@ -4,6 +4,8 @@
 //! status codes. Only POST does anything, and the guard has seen to it that no foreign page sent it. An action on many
 //! runs as long as somebody waits for its answer: who hangs up stops it, and to ask again does the rest.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
@@ -33,7 +35,8 @@ pub(in crate::http::admin) fn router() -> Router<Desk> {
         .route("/api/v1/lanes/{receiver}/resume", post(resume).fallback(only_post))
 }
 
-type Named = Result<Path<String>, PathRejection>;
+/// What a path may name.
+pub(in crate::http::admin) type Named = Result<Path<String>, PathRejection>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +54,7 @@ struct Pause {
 /// A body that says nothing, so that one which says something is not overheard.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(in crate::http::admin) struct Nothing {}
 
 async fn redrive(State(operator): State<Shared>, id: Named, body: Body) -> Result<Json<Delivery>, ProblemAnswer> {
     let Redrive { to } = body::said(body, r#"{"to": "team"}"#).await?.unwrap_or_default();
@@ -117,6 +120,11 @@ pub(in crate::http::admin) fn refused(error: ActionError) -> ProblemAnswer {
         ActionError::NoSuch(_) => ProblemAnswer::not_found(detail),
         ActionError::Conflict(_) => ProblemAnswer::conflict(detail),
         ActionError::NotUnderstood(_) => ProblemAnswer::bad_request(detail),
+        ActionError::NotNow { until: Some(until), .. } => {
+            let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+            ProblemAnswer::not_before(format!("{detail}; not before {until:.0}"), wait)
+        }
+        ActionError::NotNow { until: None, .. } => ProblemAnswer::unavailable(detail),
         ActionError::Store(cause) => ProblemAnswer::unavailable(detail).because(cause),
         ActionError::Stopped { source, .. } => ProblemAnswer::unavailable(detail).because(source),
     }

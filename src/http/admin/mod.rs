@@ -9,6 +9,7 @@ pub mod api;
 mod body;
 pub mod by_hand;
 pub mod guard;
+pub mod messages;
 pub mod page;
 pub mod reload;
 pub mod scrape;
@@ -70,6 +71,7 @@ pub fn router(operator: Shared, live: Swapped, settings: &config::Admin, address
         .route("/-/reload", post(reload::reload).fallback(problem::only_for_posting))
         .merge(actions::router())
         .merge(page::forms::router())
+        .merge(messages::router())
         .method_not_allowed_fallback(problem::only_for_reading)
         .fallback(problem::no_such_path)
         .layer(from_fn_with_state(guard, guard::watch))

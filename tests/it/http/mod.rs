@@ -8,6 +8,7 @@ mod admin;
 mod connections;
 mod forms;
 mod hooks;
+mod messages;
 mod page;
 pub(crate) mod relay;
 mod signed;
