@@ -1,5 +1,6 @@
 //! What a human may do and see: whether the relay is ready, how lanes and apps stand, which deliveries there are; and a
-//! hand on them ([`actions`]), and on messages ([`messages`], [`recall`]).
+//! hand on them ([`actions`]), and on messages ([`messages`], [`recall`]); what a payload would become ([`preview`]), and
+//! a message by hand ([`send`]).
 //!
 //! It stands between the admin port and the store: `http` turns these answers into JSON and HTML and knows no store.
 //! [`Operator`] joins what the gate knows (states, from a function it is given) with what the store counts, and passes

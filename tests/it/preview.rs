@@ -294,6 +294,26 @@ async fn a_request_that_cannot_be_followed_is_told_what_would_be_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_reloaded_is_what_is_previewed_and_sent_by() {
+    let world = World::with(SETTINGS).await;
+    let body: Value = serde_json::from_slice(&fixture("one-firing.json")).unwrap();
+    let asked = json!({ "source": "alertmanager", "receiver": "dev", "payload": body });
+    let letter = json!({ "receiver": "dev", "title": "t", "text": "x", "wait": "20s" });
+    for (path, asked) in [("/api/v1/preview", &asked), ("/api/v1/send", &letter)] {
+        assert_eq!(world.ask(path, asked).await.0, 404, "{path}");
+    }
+    world.write(&SETTINGS.replace("  spare:", "  dev: { app: ops, open_conversation_id: cid-dev== }\n  spare:"));
+
+    assert_eq!(world.reload().await.0, 200);
+
+    assert_eq!(preview(&world, asked.to_string()).await["receivers"][0]["receiver"], "dev");
+    let (_, delivery) = world.ask("/api/v1/send", &letter).await;
+    assert_eq!(delivery["state"], "delivered", "{delivery}");
+    assert_eq!(world.simulator.messages()[0].open_conversation_id, "cid-dev==");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payload_may_be_as_large_as_a_webhook_and_no_larger() {
     let world = World::with(&format!("{SETTINGS}\nhttp: {{ max_body: 1MiB }}")).await;
     let of = |length: usize| json!({ "text": "x".repeat(length - r#"{"text":""}"#.len()) }).to_string();
