@@ -229,9 +229,9 @@ impl Course {
                 )
             }
             Self::ChannelBlocked => opened_by_a_probe(BLOCKED_CHANNEL, language),
-            Self::AppBlocked => opened_by_a_probe(BLOCKED_APP, language),
+            Self::AppBlocked => mended_or_probed(language),
             Self::Refreshed => {
-                let probes = opened_by_a_probe(BLOCKED_APP, language);
+                let probes = mended_or_probed(language);
                 language.of(format!("while the app is blocked, {probes}"), format!("应用被阻塞期间，{probes}"))
             }
             Self::MonthOver if known.code == "month_used_up" => language.of(
@@ -261,6 +261,14 @@ fn opened_by_a_probe(waits_of: Backoff, language: Language) -> String {
     language.of(
         format!("one probe, {waits}. The first one that succeeds opens it again."),
         format!("每次一个探测，{waits}。首次成功后恢复。"),
+    )
+}
+
+fn mended_or_probed(language: Language) -> String {
+    let probes = opened_by_a_probe(BLOCKED_APP, language);
+    language.of(
+        format!("{probes} It is tried at once when the secret's file changes or the configuration is read again."),
+        format!("{probes}密钥文件变化或重新加载配置后立即再试。"),
     )
 }
 

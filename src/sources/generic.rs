@@ -8,6 +8,7 @@
 
 pub(crate) mod fields;
 mod members;
+mod names;
 
 use jiff::Timestamp;
 

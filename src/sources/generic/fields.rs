@@ -19,6 +19,7 @@ use crate::config::LabelFields;
 use crate::config::problem::{Problem, inside};
 use crate::model::event::Labels;
 use crate::model::name::Name;
+use crate::sources::generic::names::{self, Named};
 use crate::sources::outside::is_visible;
 
 /// The instructions one expression may take; a plain one takes about five.
@@ -276,9 +277,8 @@ impl Compiler {
     }
 }
 
-/// An expression, or what is wrong with it. Asked once for an empty body, so that a filter that does not exist is
-/// mostly told at start and not found missing one night; behind a condition that an empty body does not meet it is
-/// found at run time, and costs that field.
+/// An expression, or what is wrong with it: also that it names what is not there, wherever it does, so that this is told
+/// at start and not found missing one night.
 fn compiled(text: &str, engine: &'static Environment<'static>) -> Result<Expression<'static, 'static>, String> {
     let refused = |error: Error| {
         // The kind says "syntax error", and a line number says nothing where there is one line.
@@ -299,13 +299,21 @@ fn compiled(text: &str, engine: &'static Environment<'static>) -> Result<Express
             "knows no `{name}`: the body is `payload`, so a member is `payload.{name}`, and a text stands in quotes"
         ));
     }
-    let lenient = SHOWN.compile_expression(text).map_err(refused)?;
-    match lenient.eval(context! { payload => Value::from_pairs([("", ""); 0]) }) {
-        Err(error) if names_what_is_not_there(&error) => Err(refused(error)),
-        _ => Ok(expression),
-    }
+    names::named(text).into_iter().try_for_each(|name| exists(name).map_err(refused))?;
+    Ok(expression)
 }
 
-fn names_what_is_not_there(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction)
+/// Asks the engine, by the least expression of that name. Which arguments it wants is found when it is asked.
+fn exists(name: Named<'_>) -> Result<(), Error> {
+    let least = match name {
+        Named::Filter(filter) => format!("''|{filter}"),
+        Named::Test(test) => format!("'' is {test}"),
+        Named::Method(method) => {
+            let hint = format!("there is no method `{method}`; a filter is written payload.title|{method}");
+            return Err(Error::new(ErrorKind::UnknownMethod, hint));
+        }
+    };
+    let answer = SHOWN.compile_expression(&least).and_then(|least| least.eval(()));
+    let unknown = |error: &Error| matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest);
+    answer.err().filter(unknown).map_or(Ok(()), Err)
 }
