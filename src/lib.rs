@@ -41,7 +41,8 @@
 //! - [`dispatch`] sends, and knows nothing of webhooks; it meets DingTalk at the gate only.
 //! - [`receipts`] asks who has read what was sent: after the sends and seldom, or because a human wants to know. It
 //!   knows nothing of lanes.
-//! - [`operator`] is what a human may see and do; [`http`] only says it in HTTP.
+//! - [`operator`] is what a human may see and do, and what one is told unasked (`operator::notices`, which looks at what
+//!   a human would see and tells it by a delivery like any other); [`http`] only says it in HTTP.
 //! - [`simulator`] is a DingTalk. It shares no code with [`dingtalk`]: a mistake must not agree with itself.
 //! - [`app`] alone wires, and [`cli`] alone knows arguments and exit codes.
 //!

@@ -38,6 +38,7 @@ pub fn changes(before: &Config, now: &Config, other_templates: bool) -> Vec<Chan
     let is_other = [
         ("route", before.route != now.route),
         ("retry", before.retry != now.retry),
+        ("operator", before.operator != now.operator),
         ("templates", before.templates != now.templates || other_templates),
         ("store.retention", before.store.retention != now.store.retention),
     ];

@@ -16,11 +16,12 @@ use crate::app::lanes::Watch;
 use crate::app::reload::{Origin, Reloader, live};
 use crate::app::running::Running;
 use crate::config::Config;
-use crate::http::hooks::{Hooks, Patience};
+use crate::http::hooks::{Hooks, Live, Patience};
 use crate::http::{self, Limits, admin, hooks};
 use crate::janitor;
 use crate::model::name::Name;
 use crate::operator::Operator;
+use crate::operator::notices::{self, Known, Notices};
 use crate::operator::readiness::Readiness;
 use crate::operator::reload::Reloading;
 use crate::store::{Store, sqlite};
@@ -95,9 +96,13 @@ impl Relay {
         let live = Arc::new(ArcSwap::from_pointee(live(&config, compiled, Arc::clone(&store))));
         let router = hooks::router(Hooks::new(Arc::clone(&live), readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
-        let operator = operator(Arc::clone(&store), running.watch().clone(), readiness.clone(), reloading);
-        relay.serve(listeners.admin, admin::router(Arc::new(operator), Arc::clone(&live), &config.admin, admin));
-        let reloader = Reloader::new(origin, running, live, store, retention, readiness);
+        let watch = running.watch().clone();
+        let operator = Arc::new(operator(Arc::clone(&store), watch.clone(), readiness.clone(), reloading));
+        relay.serve(listeners.admin, admin::router(Arc::clone(&operator), Arc::clone(&live), &config.admin, admin));
+        let refused = watch::Sender::new(Vec::new());
+        let notices = notices_of(operator, watch, Arc::clone(&live), refused.subscribe());
+        relay.loops.spawn(notices::run::run(notices, relay.stop_loops.subscribe()));
+        let reloader = Reloader::new(origin, running, live, store, retention, readiness, refused);
         relay.loops.spawn(reloader.run(asked, relay.stop_loops.subscribe()));
         Ok(relay)
     }
@@ -153,6 +158,21 @@ fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness, reloading:
     let apps = Box::new(move || apps.apps(Timestamp::now()));
     let gates = Box::new(move |app: &Name| gates.gate(app));
     Operator::new(store, lanes, apps, readiness).reaching(gates).with(reloading)
+}
+
+/// What the operator is told, of whatever configuration runs.
+fn notices_of(
+    operator: Arc<Operator>,
+    watch: Watch,
+    live: Arc<ArcSwap<Live>>,
+    refused: watch::Receiver<Vec<String>>,
+) -> Notices {
+    let known = move || Known {
+        config: Arc::clone(&watch.parts().config),
+        templates: live.load().ingest.renderer.failing(),
+        refused: refused.borrow().clone(),
+    };
+    Notices::new(operator, Box::new(known))
 }
 
 async fn upkeep(mut stop: watch::Receiver<bool>) {

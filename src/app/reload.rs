@@ -57,6 +57,8 @@ pub struct Reloader {
     store: Arc<dyn Store>,
     retention: watch::Sender<Duration>,
     readiness: Readiness,
+    /// Why the last one was refused, for the operator's notices; empty: it was not.
+    refused: watch::Sender<Vec<String>>,
     /// The warnings that were told already.
     warned: Vec<Problem>,
     last: Last,
@@ -80,10 +82,11 @@ impl Reloader {
         store: Arc<dyn Store>,
         retention: watch::Sender<Duration>,
         readiness: Readiness,
+        refused: watch::Sender<Vec<String>>,
     ) -> Self {
         tell_success(Timestamp::now());
         let (taken, warned) = (origin.files.clone(), Vec::new());
-        Self { origin, taken, running, live, store, retention, readiness, warned, last: Last::Taken }
+        Self { origin, taken, running, live, store, retention, readiness, refused, warned, last: Last::Taken }
     }
 
     /// Reloads until `stop` becomes true, and then ends what runs.
@@ -134,6 +137,13 @@ impl Reloader {
             Err(Refused::NotNow(_)) => Last::PutOff,
             Err(Refused::Stopping) => return outcome,
         };
+        match &outcome {
+            Ok(_) => drop(self.refused.send_replace(Vec::new())),
+            Err(Refused::Wrong(problems)) => {
+                self.refused.send_replace(problems.iter().map(ToString::to_string).collect());
+            }
+            Err(Refused::NotNow(_) | Refused::Stopping) => {}
+        }
         if !is_repetition {
             tell(by, &outcome, &self.warned);
         }

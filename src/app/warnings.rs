@@ -44,6 +44,7 @@ pub fn warnings(draft: &Draft, surroundings: Surroundings) -> Vec<Problem> {
         busy_receiver(name, receiver, draft, &mut all);
         falls_together(name, receiver, draft, &mut all);
     }
+    told_through_the_same(draft, &mut all);
     forgotten_early(draft, &mut all);
     matchers(draft, &mut all);
     if let Some(route) = &draft.route {
@@ -132,6 +133,33 @@ fn falls_together(name: &Name, receiver: &Receiver, draft: &Draft, all: &mut Vec
         return;
     };
     all.push(Problem::at(format!("receivers.{name}.fallback"), message));
+}
+
+/// The operator would be told of an app or a group through itself. A fallback in another app is way enough.
+fn told_through_the_same(draft: &Draft, all: &mut Vec<Problem>) {
+    let Some((name, own)) = draft.operator.as_ref().and_then(|name| draft.receivers.get_key_value(name)) else {
+        return;
+    };
+    let other_app =
+        own.fallback.as_ref().and_then(|name| draft.receivers.get(name)).is_some_and(|to| to.app != own.app);
+    let others = || draft.receivers.iter().filter(|(other, _)| *other != name);
+    let message = if other_app {
+        return;
+    } else if let Some((other, _)) = others().find(|(_, receiver)| channel(receiver) == channel(own)) {
+        format!(
+            "`{name}` is the same robot in the same group as `{other}`: what blocks that is told in the log only; name \
+             another group in another app, or give `{name}` a fallback there"
+        )
+    } else if let Some((other, _)) = others().find(|(_, receiver)| receiver.app == own.app) {
+        format!(
+            "`{name}` is reached through the app `{}`, as `{other}` is: that it is blocked or down is told in the log \
+             only; name a receiver in another app, or give `{name}` a fallback there",
+            own.app
+        )
+    } else {
+        return;
+    };
+    all.push(Problem::at("operator.receiver", message));
 }
 
 /// The receiver with the lowest limit of those that share this one's channel.

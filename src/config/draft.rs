@@ -43,6 +43,8 @@ pub struct Draft {
     pub retry: Option<Retry>,
     /// `templates`.
     pub templates: Option<Vec<PathBuf>>,
+    /// `operator.receiver`, if there is one that could be read.
+    pub operator: Option<Name>,
 }
 
 /// A matcher as it is written.
@@ -63,11 +65,21 @@ impl Draft {
 
     /// The configuration, if nothing is wrong with it.
     pub fn finish(self) -> Result<Config, Vec<Problem>> {
-        let Self { problems, organisations, apps, receivers, sources, route, .. } = self;
+        let Self { problems, organisations, apps, receivers, sources, route, operator, .. } = self;
         match (self.http, self.admin, self.store, self.retry, self.templates) {
-            (Some(http), Some(admin), Some(store), Some(retry), Some(templates)) if problems.is_empty() => {
-                Ok(Config { http, admin, store, organisations, apps, receivers, sources, route, retry, templates })
-            }
+            (Some(http), Some(admin), Some(store), Some(retry), Some(templates)) if problems.is_empty() => Ok(Config {
+                http,
+                admin,
+                store,
+                organisations,
+                apps,
+                receivers,
+                sources,
+                route,
+                retry,
+                templates,
+                operator,
+            }),
             _ => Err(problems),
         }
     }

@@ -43,6 +43,7 @@ use crate::config::tree::{Format, Map, Node};
 use crate::model::event::Severity;
 use crate::model::form::Look;
 use crate::model::health::Backoff;
+use crate::model::language::Language;
 use crate::model::name::Name;
 
 /// Whether `*_file` secrets are opened while loading.
@@ -114,6 +115,7 @@ fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> D
     let route = route::route(root, references);
     let retry = root.section("retry", service::retry);
     let templates = root.paths("templates");
+    let operator = service::operator(root, references);
     templates.iter().flatten().for_each(|place| reading.looked_at(place));
     references.leave_defaults(root);
     if let (Some(http), Some(admin)) = (&http, &admin)
@@ -123,7 +125,7 @@ fn read(root: &Section<'_>, references: &References<'_>, reading: &Reading) -> D
         reading.note("admin.listen", "must not be the same as http.listen");
     }
     let empty = Draft::default();
-    Draft { http, admin, store, organisations, apps, receivers, sources, route, retry, templates, ..empty }
+    Draft { http, admin, store, organisations, apps, receivers, sources, route, retry, templates, operator, ..empty }
 }
 
 /// The whole configuration.
@@ -149,6 +151,8 @@ pub struct Config {
     pub retry: Retry,
     /// Folders or files of the operator's own `*.md.j2`.
     pub templates: Vec<PathBuf>,
+    /// The receiver that is told what is wrong with the relay, if one is.
+    pub operator: Option<Name>,
 }
 
 /// `http`: where webhooks come in.
@@ -231,7 +235,9 @@ pub struct Receiver {
     pub look: Look,
     /// The operator's own template; `None`: the built-in one of the source's kind.
     pub template: Option<String>,
-    /// The time zone of the times shown: an IANA name.
+    /// What the relay tells this receiver by itself is written in.
+    pub language: Language,
+    /// The time zone of the times shown: an IANA name; by the language where none is named.
     pub timezone: jiff::tz::TimeZone,
     /// Never more than so many in any 60 s.
     pub messages_per_minute: NonZeroU32,

@@ -16,6 +16,7 @@ use crate::config::tree::{Map, Node};
 use crate::config::{App, OnUnknownOutcome, Receipts, Receiver};
 use crate::model::form::{Buttons, Look};
 use crate::model::health::Backoff;
+use crate::model::language::Language;
 use crate::model::name::Name;
 
 /// The latest that DingTalk is asked who has read a message: it forgets after a day, and the asking may have to wait.
@@ -88,7 +89,8 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
     let buttons = [("vertical", Buttons::Vertical), ("horizontal", Buttons::Horizontal)];
     let buttons = section.required("buttons", one_of(&buttons));
     let template = section.optional("template", text);
-    let timezone = section.required("timezone", time_zone);
+    let language = section.required("language", one_of(&Language::ALL.map(|language| (language.as_str(), language))));
+    let timezone = section.optional("timezone", time_zone);
     let limits = section.section("limits", |limits| {
         (limits.required("messages_per_minute", positive_u32), limits.section("cooldown", cooldown))
     });
@@ -97,7 +99,7 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
     let fallback = section.optional("fallback", |name| references.receivers.named(name));
     let fallback_after = section.required("fallback_after", wait);
     let receipts = section.section("receipts", receipts);
-    let app = app?;
+    let (app, language) = (app?, language?);
     Some(Receiver {
         display_name,
         robot_code: robot_code.or_else(|| apps.get(&app).map(|app| app.robot_code.clone()))?,
@@ -106,7 +108,8 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
         cool_app_code,
         look: if is_card? { Look::Card(buttons?) } else { Look::Markdown },
         template,
-        timezone: timezone?,
+        language,
+        timezone: timezone.or_else(|| time_zone(language.of("UTC", "Asia/Shanghai")).ok())?,
         messages_per_minute: limits.0?,
         cooldown: limits.1?,
         on_unknown_outcome: on_unknown_outcome?,

@@ -1,4 +1,4 @@
-//! The parts of a configuration that concern the process itself: `http`, `admin`, `store`, `retry`.
+//! The parts of a configuration that concern the process itself: `http`, `admin`, `store`, `retry`, `operator`.
 //!
 //! Each is one map without names in it, over the embedded defaults alone. Whether an address can be listened on or a
 //! file be opened is not asked here: loading touches nothing but secret files.
@@ -9,6 +9,7 @@ use crate::config::reference::References;
 use crate::config::scalar::{Scalar, link, listen, positive, positive_u32, size, store_url, wait};
 use crate::config::section::Section;
 use crate::config::{Admin, Http, Retry, Store};
+use crate::model::name::Name;
 
 /// The shortest time for which finished events must be remembered.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(60 * 60);
@@ -42,6 +43,12 @@ pub(crate) fn store(section: &Section<'_>) -> Option<Store> {
 fn retention(text: &str) -> Scalar<Duration> {
     let retention = wait(text)?;
     if retention < SHORTEST_RETENTION { Err("must be 1h or longer, such as 30d".to_owned()) } else { Ok(retention) }
+}
+
+/// `operator`: whom the relay tells what is wrong with it.
+pub(crate) fn operator(root: &Section<'_>, references: &References<'_>) -> Option<Name> {
+    let read = |operator: &Section<'_>| operator.required("receiver", |name| references.receivers.named(name));
+    root.says("operator").then(|| root.section("operator", read)).flatten()
 }
 
 /// `retry`.

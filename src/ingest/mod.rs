@@ -70,10 +70,7 @@ impl Ingest {
 
     /// Keeps an event whose contents are made already. Returns once it is durable.
     pub async fn keep(&self, new: NewEvent, now: Timestamp) -> Result<Accepted, StoreError> {
-        let source = new.event.source.clone();
-        let accepted = self.store.accept(new, now).await?;
-        count(&source, &accepted);
-        Ok(accepted)
+        keep(self.store.as_ref(), new, now).await
     }
 
     fn delivery(&self, event: &Event, items: &[&Item], receiver: &Name) -> NewDelivery {
@@ -81,6 +78,14 @@ impl Ingest {
         let content = self.renderer.render(event, items, receiver);
         NewDelivery { id: DeliveryId::fresh(), receiver: receiver.clone(), severity, content }
     }
+}
+
+/// Keeps an event whose contents are made already, for whoever renders nothing. Returns once it is durable.
+pub async fn keep(store: &dyn Store, new: NewEvent, now: Timestamp) -> Result<Accepted, StoreError> {
+    let source = new.event.source.clone();
+    let accepted = store.accept(new, now).await?;
+    count(&source, &accepted);
+    Ok(accepted)
 }
 
 fn count(source: &Name, accepted: &Accepted) {

@@ -27,6 +27,11 @@ impl Name {
         Self("_send".into())
     }
 
+    /// The source of what the relay itself tells its operator.
+    pub fn of_notices() -> Self {
+        Self("_notice".into())
+    }
+
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -10,6 +10,7 @@ pub mod actions;
 pub mod deliveries;
 pub mod members;
 pub mod messages;
+pub mod notices;
 pub mod preview;
 pub mod readiness;
 pub mod recall;

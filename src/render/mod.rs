@@ -60,13 +60,14 @@ mod buttons;
 mod context;
 pub mod doubts;
 mod engine;
+pub mod failing;
 mod files;
 mod link;
 mod markdown;
-mod outside;
+pub(crate) mod outside;
 mod overview;
 mod plain;
-mod time;
+pub(crate) mod time;
 pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,7 @@ use crate::config::{Config, Receiver};
 use crate::model::content::{Content, ContentItem};
 use crate::model::event::{Event, Item};
 use crate::model::name::Name;
+use crate::render::failing::{Failing, FailingTemplate};
 use crate::render::overview::{Detail, Overview};
 use crate::telemetry::metrics::RENDER_FALLBACKS;
 
@@ -91,6 +93,7 @@ const LONGEST_TITLE: usize = 60;
 pub struct Renderer {
     engine: Environment<'static>,
     receivers: BTreeMap<Name, Taste>,
+    failing: Failing,
 }
 
 /// What a receiver wants to be different.
@@ -143,7 +146,7 @@ impl Renderer {
         let taste =
             |receiver: &Receiver| Taste { template: receiver.template.clone(), zone: receiver.timezone.clone() };
         let receivers = config.receivers.iter().map(|(name, receiver)| (name.clone(), taste(receiver))).collect();
-        Ok(Self { engine, receivers })
+        Ok(Self { engine, receivers, failing: Failing::default() })
     }
 
     /// What is wrong with the templates in these places, and with what these receivers ask for: for a configuration of
@@ -160,7 +163,11 @@ impl Renderer {
     /// What these items of the event say to this receiver. A template that fails is counted and logged.
     pub fn render(&self, event: &Event, items: &[&Item], receiver: &Name) -> Content {
         let Rendered { content, failure } = self.try_out(event, items, receiver, None);
+        if failure.is_none() {
+            self.failing.worked(self.template_of(receiver, event));
+        }
         if let Some(Failure { template, error }) = failure {
+            self.failing.failed(&template, &error, event.received_at);
             ::metrics::counter!(RENDER_FALLBACKS, "template" => template.clone()).increment(1);
             let (receiver, event) = (receiver.as_str(), event.id.0.as_str());
             // Debug: a template may have put a text from outside into the error.
@@ -174,7 +181,7 @@ impl Renderer {
         let taste = self.receivers.get(receiver);
         let zone = taste.map_or(TimeZone::UTC, |taste| taste.zone.clone());
         let overview = Overview::of(event, items, &zone);
-        let template = template.or_else(|| taste.and_then(|taste| taste.template.as_deref())).unwrap_or(event.kind);
+        let template = template.unwrap_or_else(|| self.template_of(receiver, event));
         let (parts, failure) = match self.parts(template, &overview, receiver, &zone) {
             Ok(parts) => (parts, None),
             Err(error) => {
@@ -183,6 +190,15 @@ impl Renderer {
             }
         };
         Rendered { content: content(&overview, parts), failure }
+    }
+
+    /// The templates that have failed since this renderer was made.
+    pub fn failing(&self) -> Vec<FailingTemplate> {
+        self.failing.all()
+    }
+
+    fn template_of<'t>(&'t self, receiver: &Name, event: &Event) -> &'t str {
+        self.receivers.get(receiver).and_then(|taste| taste.template.as_deref()).unwrap_or(event.kind)
     }
 
     /// Why this template can never work, if that is so. Of those that receivers take it is known since the start.

@@ -50,7 +50,8 @@ fn renderer(source: &str) -> Renderer {
     let mut engine = engine::engine().unwrap();
     engine.add_template_owned("own", source.to_owned()).unwrap();
     let taste = Taste { template: Some("own".to_owned()), zone: TimeZone::get("Asia/Shanghai").unwrap() };
-    Renderer { engine, receivers: BTreeMap::from([("oncall".parse().unwrap(), taste)]) }
+    let receivers = BTreeMap::from([("oncall".parse().unwrap(), taste)]);
+    Renderer { engine, receivers, failing: Failing::default() }
 }
 
 fn render(renderer: &Renderer, event: &Event) -> Content {

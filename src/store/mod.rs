@@ -7,6 +7,7 @@
 
 pub mod action;
 pub mod handing;
+pub mod notices;
 pub mod receipts;
 pub mod sqlite;
 
@@ -29,6 +30,7 @@ use crate::model::outcome::Outcome;
 use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use crate::store::handing::{HandOver, Heir};
+use crate::store::notices::{Book, Entry};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
@@ -382,6 +384,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every lane that was paused and not resumed; a pause may be over.
     async fn pauses(&self) -> Result<Vec<PauseRow>, StoreError>;
+
+    /// What the operator has been told, and what was counted for him.
+    async fn book(&self) -> Result<Book, StoreError>;
+
+    /// Writes down what was told: all of it, or nothing.
+    async fn enter(&self, entries: Vec<Entry>) -> Result<(), StoreError>;
 
     /// Forgets events (and what belongs to them) that were received before `before` and have nothing open, at most
     /// `limit` of them; says how many. A twin of a forgotten event is a new event.

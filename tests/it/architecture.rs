@@ -51,6 +51,7 @@ const CLOCK_READERS: &[&str] = &[
     "src/dispatch/run.rs",
     "src/gate/renewal.rs",
     "src/http",
+    "src/operator/notices/run.rs",
     "src/receipts/run.rs",
     "src/janitor",
     // A stopwatch only: how long a call took.

@@ -18,6 +18,7 @@ mod http;
 mod laws;
 mod messages;
 mod month;
+mod notices;
 mod online;
 mod pace;
 mod preview;

@@ -14,6 +14,7 @@ use dingtalk_relay::config::{Admin, Config, Http, OnUnknownOutcome, Receipts, Re
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
 use dingtalk_relay::model::form::{Form, Look};
 use dingtalk_relay::model::health::Backoff;
+use dingtalk_relay::model::language::Language;
 use dingtalk_relay::model::name::EventId;
 use dingtalk_relay::render::Renderer;
 use serde_json::Value;
@@ -131,6 +132,7 @@ fn renderer() -> Renderer {
         cool_app_code: None,
         look: Look::default(),
         template: None,
+        language: Language::En,
         timezone: jiff::tz::TimeZone::get(zone).unwrap(),
         messages_per_minute: NonZeroU32::new(20).unwrap(),
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
@@ -151,6 +153,7 @@ fn renderer() -> Renderer {
         route: None,
         retry: Retry { schedule: Vec::new(), max_attempts: NonZeroU32::MIN },
         templates: Vec::new(),
+        operator: None,
     };
     Renderer::compile(&config).unwrap()
 }

@@ -12,6 +12,7 @@ use dingtalk_relay::config::{OnUnknownOutcome, Receipts, Receiver, Route};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
 use dingtalk_relay::model::form::Look;
 use dingtalk_relay::model::health::Backoff;
+use dingtalk_relay::model::language::Language;
 use dingtalk_relay::model::name::{EventId, Name};
 use dingtalk_relay::routing::Routes;
 use dingtalk_relay::routing::seen::Seen;
@@ -335,6 +336,7 @@ fn receivers() -> BTreeMap<Name, Receiver> {
         cool_app_code: None,
         look: Look::default(),
         template: None,
+        language: Language::En,
         timezone: jiff::tz::TimeZone::UTC,
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },

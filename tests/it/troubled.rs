@@ -14,6 +14,7 @@ use dingtalk_relay::model::name::{ChannelKey, DeliveryId, MessageId, Name};
 use dingtalk_relay::model::record::{MessageRecord, Reader};
 use dingtalk_relay::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use dingtalk_relay::store::handing::HandOver;
+use dingtalk_relay::store::notices::{Book, Entry};
 use dingtalk_relay::store::receipts::{Learned, Purse, Question, TakenBack};
 use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
@@ -224,6 +225,14 @@ impl Store for Troubled {
 
     async fn pauses(&self) -> Result<Vec<PauseRow>, StoreError> {
         self.works().await?.pauses().await
+    }
+
+    async fn book(&self) -> Result<Book, StoreError> {
+        self.works().await?.book().await
+    }
+
+    async fn enter(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.works().await?.enter(entries).await
     }
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

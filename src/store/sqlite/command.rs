@@ -10,10 +10,11 @@ use crate::model::delivery::State;
 use crate::model::name::{DeliveryId, Name};
 use crate::store::action::{Acted, Action, Entered};
 use crate::store::handing::HandOver;
+use crate::store::notices::Entry;
 use crate::store::receipts::{Learned, Purse, TakenBack};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
-use crate::store::sqlite::{accept, actions, claim, finish, forget, handing, own, pauses, receipts};
+use crate::store::sqlite::{accept, actions, claim, finish, forget, handing, notices, own, pauses, receipts};
 use crate::store::{Accepted, AppRow, Claim, Finish, NewEvent, Ownership, StoreError, Want};
 
 /// One thing to write.
@@ -42,6 +43,8 @@ pub(super) enum Command {
     ActOnSome { rows: Vec<i64>, state: State, action: Action, now: Timestamp, asked: Asked<(u64, Vec<Entered>)> },
     /// Pause a lane, or end its pause.
     Pause { receiver: Name, until: Option<Timestamp>, asked: Asked<()> },
+    /// Write down what the operator was told.
+    Enter { entries: Vec<Entry>, asked: Asked<()> },
     /// Forget what is old.
     Forget { events: Vec<i64>, asked: Asked<u64> },
     /// Find out whether there is room again after a write failed for want of it.
@@ -107,6 +110,7 @@ impl Command {
                 asked.keep(actions::act_on_some(work, rows, *state, action, *now))
             }
             Self::Pause { receiver, until, asked } => asked.keep(pauses::pause(work, receiver.as_str(), *until)),
+            Self::Enter { entries, asked } => asked.keep(notices::enter(work, entries)),
             Self::Forget { events, asked } => asked.keep(forget::forget(work, events)),
             Self::FindRoom { asked } => asked.keep(find_room(work)),
         }
@@ -115,7 +119,7 @@ impl Command {
     /// Whether it may have moved deliveries that were kept before. In a storm most commands keep new ones, and nobody
     /// waits for those.
     pub(super) fn moves_deliveries(&self) -> bool {
-        !matches!(self, Self::Accept { .. })
+        !matches!(self, Self::Accept { .. } | Self::Enter { .. })
     }
 
     /// Tells who asked: what came of it, if it was committed, or else why not.
@@ -129,6 +133,7 @@ impl Command {
             | Self::SaveReceipts { asked, .. }
             | Self::SaveRecall { asked, .. }
             | Self::Pause { asked, .. }
+            | Self::Enter { asked, .. }
             | Self::FindRoom { asked } => asked.answer(committed),
             Self::TakeCall { asked, .. } => asked.answer(committed),
             Self::Act { asked, .. } => asked.answer(committed),

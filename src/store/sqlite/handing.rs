@@ -17,8 +17,8 @@ use crate::store::handing::{HandOver, Heir};
 use crate::store::sqlite::columns::millis;
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::moves::{self, Standing};
-use crate::store::sqlite::own;
 use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{notices, own};
 
 /// Hands what waits longest in a lane over to its fallback, due or not, in the order it was accepted; says how many.
 pub(super) fn hand_over_some(
@@ -32,6 +32,7 @@ pub(super) fn hand_over_some(
     for seq in waiting(&work.conn, wanted)? {
         let delivery = moves::standing(&work.conn, seq)?;
         hand_over(work, &delivery, &wanted.to, Some(&wanted.reason), now)?;
+        notices::toll(&work.conn, seq, State::HandedOver, &wanted.reason)?;
         handed += 1;
     }
     Ok(handed)

@@ -20,6 +20,7 @@ mod handing;
 mod list;
 mod messages;
 mod moves;
+mod notices;
 mod own;
 mod pauses;
 mod place;
@@ -49,6 +50,7 @@ use crate::model::name::{ChannelKey, DeliveryId, MessageId, Name};
 use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place as Reached, Selection, Stretch};
 use crate::store::handing::HandOver;
+use crate::store::notices::{Book, Entry};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 use crate::store::sqlite::command::{Asked, Command};
 use crate::store::sqlite::place::{Place, Room};
@@ -397,6 +399,14 @@ impl Store for Sqlite {
 
     async fn pauses(&self) -> Result<Vec<PauseRow>, StoreError> {
         self.readers.read(pauses::pauses).await
+    }
+
+    async fn book(&self) -> Result<Book, StoreError> {
+        self.readers.read(notices::book).await
+    }
+
+    async fn enter(&self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.write(|asked| Command::Enter { entries, asked }).await
     }
 
     async fn forget(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

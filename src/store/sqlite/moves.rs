@@ -11,6 +11,7 @@ use crate::model::delivery::State;
 use crate::model::form::Form;
 use crate::model::name::DeliveryId;
 use crate::store::sqlite::columns::{json, word};
+use crate::store::sqlite::notices;
 use crate::store::sqlite::work::Work;
 
 /// What is known of a delivery that is to move.
@@ -134,6 +135,7 @@ pub(super) fn give_up(
                    possibly_duplicate = max(possibly_duplicate, ?3)
                where seq = ?1";
     work.conn.prepare_cached(sql)?.execute((delivery.seq, reason, possibly_duplicate))?;
+    notices::toll(&work.conn, delivery.seq, State::Dead, reason)?;
     leave(work, delivery)
 }
 

@@ -91,6 +91,8 @@ mod tests {
         assert_eq!(paused, 0);
         let rate: Option<i64> = conn.query_row("select rate from apps", [], |row| row.get(0)).unwrap();
         assert_eq!(rate, None, "the configured one");
+        let told: i64 = conn.query_row("select count(*) from notices, tolls", [], |row| row.get(0)).unwrap();
+        assert_eq!(told, 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dingtalk_relay::app::lanes::Parts;
 use dingtalk_relay::http;
 use serde_json::Value;
 
@@ -9,6 +10,11 @@ use crate::harness::Bench;
 use crate::http::relay::ask;
 
 impl Bench {
+    /// What runs: the configuration, gates and channels.
+    pub fn parts(&self) -> Arc<Parts> {
+        self.watch.parts()
+    }
+
     /// Reads a path of the admin port.
     pub async fn look(&self, path: &str) -> Value {
         serde_json::from_str(&self.read(path).await).unwrap()

@@ -19,6 +19,7 @@ use dingtalk_relay::ingest::Ingest;
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::form::Look;
 use dingtalk_relay::model::health::Backoff;
+use dingtalk_relay::model::language::Language;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, Name};
 use dingtalk_relay::model::view::{AppState, BlockView, LaneState, Standing};
@@ -235,6 +236,7 @@ fn config() -> Config {
         route: Some(config::Route { receivers: vec![name("oncall")], ..config::Route::default() }),
         retry: config::Retry { schedule: vec![Duration::from_secs(1)], max_attempts: NonZeroU32::MIN },
         templates: vec![],
+        operator: None,
     }
 }
 
@@ -247,6 +249,7 @@ fn receiver(receiver: &str) -> config::Receiver {
         cool_app_code: None,
         look: Look::default(),
         template: None,
+        language: Language::En,
         timezone: jiff::tz::TimeZone::UTC,
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },

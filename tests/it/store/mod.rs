@@ -34,6 +34,7 @@ mod recalling;
 mod receipts;
 mod seeing;
 mod sqlite;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

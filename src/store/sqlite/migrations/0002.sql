@@ -13,3 +13,22 @@ alter table apps add column rate integer;
 
 -- How plain a delivery has become because DingTalk refused richer forms of it: JSON; null: it goes in its full form.
 alter table deliveries add column form text;
+
+-- What the operator was told last of what lasts. `subject` is the teller's key.
+create table notices (
+    subject text primary key,
+    since integer not null,
+    told_at integer not null,
+    is_over integer not null check (is_over in (0, 1)) -- 1: that it is over was told
+) strict, without rowid;
+
+-- How many deliveries have entered a state which nobody asked for, and of how many the operator knows.
+create table tolls (
+    receiver text not null,
+    state text not null check (state in ('dead', 'handed_over')),
+    count integer not null,
+    told integer not null default 0,
+    last text not null, -- the latest of them
+    reason text not null, -- and why it did
+    primary key (receiver, state)
+) strict, without rowid;

@@ -1,0 +1,204 @@
+//! What the operator is to be told of, as it shows at one moment. Pure: views, counts and settings in, findings out.
+//!
+//! A finding is one trouble that lasts, by a subject that stays the same while it does. Of what hangs together only the
+//! cause is a finding: an app that is blocked is one, its lanes are not; receivers that are the same robot in the same
+//! group are one. What dies and what is handed over are no findings but tolls, see [`crate::store::notices`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::model::month::Month;
+use crate::model::name::{ChannelKey, Name};
+use crate::model::view::{AppView, BlockView, LaneView, Standing};
+use crate::operator::notices::Known;
+
+/// So much of the month is worth a warning, in percent.
+pub(super) const NEARLY: u64 = 80;
+
+/// One trouble that lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What stays the same while it lasts: `down/ops`.
+    pub(super) subject: String,
+    /// What it is.
+    pub(super) trouble: Trouble,
+    /// Since when, if that is known.
+    pub(super) since: Option<Timestamp>,
+    /// Whether it concerns the way to the operator.
+    pub(super) is_own: bool,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Someone must mend a setting of an app.
+    AppBlocked { app: String, block: BlockView, waiting: Waiting },
+    /// An app cannot reach DingTalk.
+    AppDown { app: String, block: BlockView, waiting: Waiting },
+    /// Someone must mend a setting of one robot in one group.
+    LaneBlocked { block: BlockView, waiting: Waiting, fallback: Option<String> },
+    /// A queue whose receiver is configured no more.
+    NotConfigured { receiver: String, block: BlockView, waiting: Waiting },
+    /// The month's calls are nearly used up.
+    NearlyUsedUp { organisation: String, calls: u64, limit: u64, projected: u64 },
+    /// They are used up.
+    UsedUp { organisation: String, calls: u64, limit: u64, turns_at: Timestamp, waiting: Waiting },
+    /// A template fails.
+    TemplateFails { template: String, error: String },
+    /// A changed configuration was refused.
+    ReloadRefused { problems: Vec<String> },
+}
+
+/// Whom it concerns, and how many deliveries wait there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// The receivers.
+    pub(super) receivers: Vec<String>,
+    /// How many deliveries wait in their lanes.
+    pub(super) queued: u64,
+}
+
+impl Waiting {
+    fn in_lanes<'l>(lanes: impl IntoIterator<Item = &'l LaneView>) -> Self {
+        lanes.into_iter().fold(Self::default(), |mut all, lane| {
+            all.receivers.push(lane.lane.receiver.clone());
+            all.queued += lane.queued;
+            all
+        })
+    }
+}
+
+/// Everything that is wrong at `now`. `operator` is whom it is told.
+pub(super) fn findings(
+    known: &Known,
+    operator: Option<&Name>,
+    apps: &[AppView],
+    lanes: &[LaneView],
+    now: Timestamp,
+) -> Vec<Finding> {
+    let view = View { config: &known.config, own: operator.map(|name| (name, &known.config.receivers[name])), lanes };
+    let mut all = Vec::new();
+    for app in apps {
+        all.extend(view.app(app));
+    }
+    all.extend(view.channels(apps));
+    let organisations: BTreeMap<&Name, &AppView> = apps.iter().map(|app| (&app.app.organisation, app)).collect();
+    for (organisation, app) in organisations {
+        all.extend(view.month(organisation, app, now));
+    }
+    for template in known.templates.iter().filter(|template| template.is_failing(now)) {
+        let trouble = Trouble::TemplateFails { template: template.name.clone(), error: template.error.clone() };
+        all.push(finding(format!("template/{}", template.name), trouble, Some(template.since), false));
+    }
+    if !known.refused.is_empty() {
+        let trouble = Trouble::ReloadRefused { problems: known.refused.clone() };
+        all.push(finding("reload".to_owned(), trouble, None, false));
+    }
+    all
+}
+
+fn finding(subject: String, trouble: Trouble, since: Option<Timestamp>, is_own: bool) -> Finding {
+    Finding { subject, trouble, since, is_own }
+}
+
+/// What is looked at.
+struct View<'v> {
+    config: &'v Config,
+    own: Option<(&'v Name, &'v crate::config::Receiver)>,
+    lanes: &'v [LaneView],
+}
+
+impl View<'_> {
+    fn app(&self, view: &AppView) -> Option<Finding> {
+        let app = view.app.app.to_string();
+        let is_own = self.own.is_some_and(|(_, receiver)| receiver.app == view.app.app);
+        let waiting = || Waiting::in_lanes(self.lanes_of(&view.app.app));
+        if let Some(block) = view.app.blocked.clone().filter(|block| !is_our_count(block)) {
+            let (subject, since) = (format!("blocked/{app}"), block.since);
+            return Some(finding(subject, Trouble::AppBlocked { app, block, waiting: waiting() }, since, is_own));
+        }
+        let block = view.app.down.clone()?;
+        let (subject, since) = (format!("down/{app}"), block.since);
+        Some(finding(subject, Trouble::AppDown { app, block, waiting: waiting() }, since, is_own))
+    }
+
+    /// One finding for each blocked robot in a group, by the first of its receivers, and one for each queue without a
+    /// receiver.
+    fn channels(&self, apps: &[AppView]) -> Vec<Finding> {
+        let mut channels: BTreeMap<ChannelKey, Vec<&LaneView>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for lane in self.lanes.iter().filter(|lane| lane.lane.state == Standing::Blocked) {
+            let Some(block) = &lane.lane.blocked else { continue };
+            match self.channel_of(&lane.lane.receiver) {
+                Some((_, app)) if is_of_app(block, app, apps) => {}
+                Some((channel, _)) => channels.entry(channel).or_default().push(lane),
+                None => {
+                    let receiver = lane.lane.receiver.clone();
+                    let (subject, block) = (format!("lane/{receiver}"), block.clone());
+                    let waiting = Waiting::in_lanes([lane]);
+                    all.push(finding(subject, Trouble::NotConfigured { receiver, block, waiting }, None, false));
+                }
+            }
+        }
+        let own = self.own.and_then(|(name, _)| self.channel_of(name.as_str())).map(|(channel, _)| channel);
+        for (channel, lanes) in channels {
+            let (Some(first), is_own) = (lanes.first(), own.as_ref() == Some(&channel)) else { continue };
+            let Some(block) = first.lane.blocked.clone() else { continue };
+            let fallback = lanes.iter().find_map(|lane| lane.lane.fallback.clone());
+            let (subject, since) = (format!("lane/{}", first.lane.receiver), block.since);
+            let waiting = Waiting::in_lanes(lanes);
+            all.push(finding(subject, Trouble::LaneBlocked { block, waiting, fallback }, since, is_own));
+        }
+        all
+    }
+
+    fn month(&self, organisation: &Name, view: &AppView, now: Timestamp) -> Vec<Finding> {
+        let (calls, Some(limit)) = (view.calls_this_month, view.app.calls_per_month) else { return Vec::new() };
+        if calls.saturating_mul(100) < limit.saturating_mul(NEARLY) {
+            return Vec::new();
+        }
+        let (name, projected) = (organisation.to_string(), view.projected_calls);
+        let nearly = Trouble::NearlyUsedUp { organisation: name.clone(), calls, limit, projected };
+        let mut all = vec![finding(format!("quota_80/{name}"), nearly, None, false)];
+        if calls >= limit {
+            let is_own = self.own.is_some_and(|(_, own)| self.config.apps[&own.app].organisation == *organisation);
+            let of_organisation = |lane: &&LaneView| {
+                self.channel_of(&lane.lane.receiver)
+                    .is_some_and(|(_, app)| self.config.apps[app].organisation == *organisation)
+            };
+            let waiting = Waiting::in_lanes(self.lanes.iter().filter(of_organisation));
+            let (subject, turns_at) = (format!("quota_100/{name}"), Month::of(now).end());
+            let used_up = Trouble::UsedUp { organisation: name, calls, limit, turns_at, waiting };
+            all.push(finding(subject, used_up, None, is_own));
+        }
+        all
+    }
+
+    fn lanes_of(&self, app: &Name) -> impl Iterator<Item = &LaneView> {
+        self.lanes.iter().filter(move |lane| self.channel_of(&lane.lane.receiver).is_some_and(|(_, of)| of == app))
+    }
+
+    /// The channel and the app of a receiver that is configured.
+    fn channel_of(&self, receiver: &str) -> Option<(ChannelKey, &Name)> {
+        let receiver = self.config.receivers.get(&receiver.parse::<Name>().ok()?)?;
+        let key = ChannelKey::app_robot(&receiver.app, &receiver.robot_code, &receiver.open_conversation_id);
+        Some((key, &receiver.app))
+    }
+}
+
+/// A lane shows the block of its app where its channel has none.
+fn is_of_app(block: &BlockView, app: &Name, apps: &[AppView]) -> bool {
+    is_our_count(block)
+        || apps
+            .iter()
+            .filter(|view| view.app.app == *app)
+            .filter_map(|view| view.app.blocked.as_ref())
+            .any(|of_app| (&of_app.code, of_app.since) == (&block.code, block.since))
+}
+
+/// Whether the month is used up by our own count: that is the organisation's affair, and told as such.
+fn is_our_count(block: &BlockView) -> bool {
+    block.code == "month_used_up"
+}

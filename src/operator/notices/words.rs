@@ -1,0 +1,263 @@
+//! What a notice says, in the operator's language: what happened, since when, what it means, what the relay does by
+//! itself, how to mend it, and where to look. Pure.
+//!
+//! Names, codes and the words of the contract stay as they are in every language; the hints are those of the table of
+//! codes. Whatever is not ours is escaped: it is markdown that somebody reads at night on a phone.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use url::Url;
+
+use crate::dingtalk::codes;
+use crate::model::delivery::State;
+use crate::model::language::Language;
+use crate::model::view::BlockView;
+use crate::operator::notices::finding::{NEARLY, Trouble, Waiting};
+use crate::render::outside::{clipped, escaped, one_line};
+use crate::render::time;
+use crate::store::notices::Toll;
+
+/// A list of receivers, and a text from outside, are no longer than this: the rest is on the page.
+const MOST_NAMES: usize = 8;
+const LONGEST: usize = 300;
+
+/// A notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wording {
+    /// The push banner: plain text.
+    pub(super) title: String,
+    /// Markdown.
+    pub(super) text: String,
+}
+
+/// How it is said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Voice<'v> {
+    /// In which language.
+    pub(super) language: Language,
+    /// In which time zone.
+    pub(super) zone: &'v TimeZone,
+    /// Where the page is.
+    pub(super) page: Option<&'v Url>,
+}
+
+impl Voice<'_> {
+    /// A trouble that has begun.
+    pub(super) fn trouble(self, trouble: &Trouble, since: Timestamp) -> Wording {
+        let (title, lines) = match trouble {
+            Trouble::AppBlocked { app, block, waiting } => (
+                self.say(format!("App {app} is blocked"), format!("应用 {app} 已被阻塞（blocked）")),
+                vec![self.waiting(waiting), self.block(block), self.probe(block)],
+            ),
+            Trouble::AppDown { app, block, waiting } => (
+                self.say(format!("App {app} is down"), format!("应用 {app} 连不上钉钉（down）")),
+                vec![self.waiting(waiting), self.block(block), self.probe(block)],
+            ),
+            Trouble::LaneBlocked { block, waiting, fallback } => {
+                let names = waiting.receivers.join(", ");
+                let fallback = self.fallback(fallback.as_deref());
+                (
+                    self.say(format!("{names} is blocked"), format!("{names} 已被阻塞（blocked）")),
+                    vec![self.waiting(waiting), self.block(block), self.probe(block), fallback],
+                )
+            }
+            Trouble::NotConfigured { receiver, block, waiting } => (
+                self.say(format!("{receiver} is not configured any more"), format!("接收者 {receiver} 已不在配置中")),
+                vec![self.waiting(waiting), self.block(block)],
+            ),
+            Trouble::NearlyUsedUp { organisation, calls, limit, projected } => (
+                self.say(
+                    format!("{organisation} has used {NEARLY} % of its month"),
+                    format!("组织 {organisation} 本月调用量已用 {NEARLY}%"),
+                ),
+                self.nearly_used_up(*calls, *limit, *projected),
+            ),
+            Trouble::UsedUp { organisation, calls, limit, turns_at, waiting } => (
+                self.say(
+                    format!("{organisation} has used up its month"),
+                    format!("组织 {organisation} 本月调用量已用完"),
+                ),
+                self.used_up(*calls, *limit, *turns_at, waiting),
+            ),
+            Trouble::TemplateFails { template, error } => (
+                self.say(format!("Template {template} fails"), format!("模板 {template} 渲染失败")),
+                vec![self.stood_in(), quoted(error)],
+            ),
+            Trouble::ReloadRefused { problems } => (
+                self.say("The changed configuration was refused".to_owned(), "新配置被拒绝".to_owned()),
+                vec![self.refused(), self.problems(problems)],
+            ),
+        };
+        self.wording(title, Some(since), lines)
+    }
+
+    /// A trouble that is over; `None` where that needs no telling.
+    pub(super) fn end(self, subject: &str, since: Timestamp, now: Timestamp) -> Option<Wording> {
+        let say = |english: String, chinese: String| self.language.of(english, chinese);
+        let (kind, name) = subject.split_once('/').unwrap_or((subject, ""));
+        let title = match kind {
+            "blocked" => say(format!("App {name} is no longer blocked"), format!("应用 {name} 已解除阻塞")),
+            "down" => say(format!("App {name} reaches DingTalk again"), format!("应用 {name} 已恢复连接钉钉")),
+            "lane" => say(format!("{name} is no longer blocked"), format!("{name} 已解除阻塞")),
+            "quota_100" => say(format!("{name} may make calls again"), format!("组织 {name} 又有可用的调用量")),
+            "template" => say(format!("Template {name} works again"), format!("模板 {name} 已恢复正常")),
+            "reload" => say("The configuration is taken again".to_owned(), "配置已被正常采用".to_owned()),
+            _ => return None,
+        };
+        let (from, to) = (time::at(since, self.zone), time::at(now, self.zone));
+        let line = say(format!("It lasted from {from} to {to}."), format!("持续时间：{from} 至 {to}。"));
+        let goes_on = matches!(kind, "blocked" | "down" | "lane" | "quota_100").then(|| {
+            say(
+                "What waits goes out now, in order and within the limits.".to_owned(),
+                "排队的消息正按顺序、在限速内发出。".to_owned(),
+            )
+        });
+        Some(self.wording(title, None, [Some(line), goes_on].into_iter().flatten().collect()))
+    }
+
+    /// Deliveries that died, or that a fallback took over.
+    pub(super) fn toll(self, toll: &Toll, fallback: Option<&str>) -> Wording {
+        let say = |english: String, chinese: String| self.language.of(english, chinese);
+        let (n, receiver) = (toll.count.saturating_sub(toll.told), &toll.receiver);
+        let to = fallback.unwrap_or("?");
+        let (title, first) = match toll.state {
+            State::HandedOver => (
+                say(format!("{to} has taken over from {receiver}"), format!("{to} 已接管 {receiver} 的消息")),
+                say(
+                    format!("{n} deliveries for {receiver} were handed over to {to}. The latest, why:"),
+                    format!("{receiver} 的 {n} 条消息已移交给 {to}。最近一条的原因："),
+                ),
+            ),
+            _ => (
+                say(
+                    format!("{n} {} for {receiver} died", if n == 1 { "delivery" } else { "deliveries" }),
+                    format!("发给 {receiver} 的 {n} 条消息发送失败（dead）"),
+                ),
+                say(
+                    "They are kept and not tried again by themselves. The latest, why:".to_owned(),
+                    "消息仍保留，但不会再自动重试。最近一条的原因：".to_owned(),
+                ),
+            ),
+        };
+        let heir = fallback
+            .filter(|_| toll.state == State::Dead)
+            .map(|to| say(format!("Those that it may take over went to {to}."), format!("可移交的已交给 {to}。")));
+        let mend = (toll.state == State::Dead).then(|| {
+            say(
+                "Mend the cause, then redrive them on the page or with `POST /api/v1/deliveries/redrive`.".to_owned(),
+                "修复原因后，可在页面上或用 `POST /api/v1/deliveries/redrive` 重新发送。".to_owned(),
+            )
+        });
+        let lines = [Some(first), Some(quoted(&toll.reason)), heir, mend].into_iter().flatten().collect();
+        self.wording(title, None, lines)
+    }
+
+    fn wording(self, title: String, since: Option<Timestamp>, lines: Vec<String>) -> Wording {
+        let mut text = vec![format!("**{}**", escaped(&title))];
+        text.extend(since.map(|since| {
+            let since = time::at(since, self.zone);
+            self.language.of(format!("Since {since}."), format!("开始时间：{since}。"))
+        }));
+        text.extend(lines.into_iter().filter(|line| !line.is_empty()));
+        text.extend(self.page.map(|page| format!("[{}]({page})", self.language.of("Open the page", "打开页面"))));
+        Wording { title, text: text.join("\n\n") }
+    }
+
+    fn say(self, english: String, chinese: String) -> String {
+        self.language.of(english, chinese)
+    }
+
+    fn nearly_used_up(self, calls: u64, limit: u64, projected: u64) -> Vec<String> {
+        let made = self.say(
+            format!("{calls} of the {limit} calls of this month are made; at this rate it will be {projected}."),
+            format!("本月 {limit} 次调用已用 {calls} 次，照此速度月底将达 {projected} 次。"),
+        );
+        let then = self.say(
+            "Once they are used up nothing is sent before the month turns in Shanghai; what waits is kept. Buy more and \
+             raise `calls_per_month`, or send less."
+                .to_owned(),
+            "用完后到上海时间下月初之前不再发送，排队消息会保留。可购买更多调用量并调高 `calls_per_month`，或减少发送。".to_owned(),
+        );
+        vec![made, then]
+    }
+
+    fn used_up(self, calls: u64, limit: u64, turns_at: Timestamp, waiting: &Waiting) -> Vec<String> {
+        let turns_at = time::at(turns_at, self.zone);
+        let made = self.say(
+            format!("{calls} of the {limit} calls of this month are made."),
+            format!("本月 {limit} 次调用已用 {calls} 次。"),
+        );
+        let then = self.say(
+            format!(
+                "It goes on by itself when the month turns, {turns_at}, or when `calls_per_month` is raised, if DingTalk \
+                 allows more."
+            ),
+            format!("下月初（{turns_at}）自动恢复；若钉钉允许更多调用，调高 `calls_per_month` 即可立即恢复。"),
+        );
+        vec![made, self.waiting(waiting), then]
+    }
+
+    fn stood_in(self) -> String {
+        self.say(
+            "The plain built-in one stands in: nothing is lost, it only looks different.".to_owned(),
+            "已改用内置的简单模板：没有丢消息，只是样式不同。".to_owned(),
+        )
+    }
+
+    fn refused(self) -> String {
+        self.say(
+            "The last good one goes on. Mend this; it is read again when a file changes:".to_owned(),
+            "仍按上一份正确的配置运行。请修正以下问题，文件改动后会自动重新读取：".to_owned(),
+        )
+    }
+
+    fn waiting(self, Waiting { receivers, queued }: &Waiting) -> String {
+        let (shown, more) = receivers.split_at(receivers.len().min(MOST_NAMES));
+        let mut names = escaped(&shown.join(", "));
+        if !more.is_empty() {
+            names.push_str(&format!(" +{}", more.len()));
+        }
+        if *queued == 0 {
+            return self.say(
+                format!("Nothing waits for {names} yet; what comes is kept."),
+                format!("{names} 目前没有排队的消息；新来的会保留。"),
+            );
+        }
+        self.language.of(
+            format!("Nothing is lost: {queued} wait (for {names}) and are kept."),
+            format!("没有丢消息：{queued} 条正在排队（{names}），会一直保留。"),
+        )
+    }
+
+    /// The code and its hint, which says how to mend it.
+    fn block(self, block: &BlockView) -> String {
+        let known = codes::explain(&block.code).map(|known| known.hint(self.language));
+        format!("{}: {}", escaped(&block.code), escaped(&one_line(known.unwrap_or(&block.reason))))
+    }
+
+    fn probe(self, block: &BlockView) -> String {
+        let Some(at) = block.next_probe_at else { return String::new() };
+        let at = time::at(at, self.zone);
+        self.language.of(
+            format!("The relay tries again by itself, next at {at}, and goes on as soon as it works."),
+            format!("中继会自动重试（下次 {at}），一旦恢复就继续发送。"),
+        )
+    }
+
+    fn fallback(self, fallback: Option<&str>) -> String {
+        let Some(to) = fallback.map(escaped) else { return String::new() };
+        self.language.of(format!("If it lasts, {to} takes over."), format!("如果持续下去，将由 {to} 接管。"))
+    }
+
+    fn problems(self, problems: &[String]) -> String {
+        let shown = problems.iter().take(MOST_NAMES).map(|problem| format!("- {}", quoted(problem)));
+        let more = problems.len().saturating_sub(MOST_NAMES);
+        let more = (more > 0).then(|| self.language.of(format!("- and {more} more"), format!("- 还有 {more} 个")));
+        shown.chain(more).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A text that may come from outside, on one line.
+fn quoted(text: &str) -> String {
+    escaped(&clipped(&one_line(text), LONGEST))
+}
