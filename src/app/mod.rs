@@ -6,6 +6,7 @@
 
 pub mod changes;
 pub mod check;
+pub mod counted;
 pub mod demo;
 pub mod direct;
 pub mod files;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::check::Compiled;
+use crate::app::counted;
 use crate::app::lanes::Watch;
 use crate::app::reload::{Origin, Reloader, live};
 use crate::app::running::Running;
@@ -73,6 +74,7 @@ impl Relay {
     ) -> anyhow::Result<Self> {
         // Installs the recorder, so that what happens from here on is counted.
         metrics::handle();
+        counted::begin(&config, &compiled);
         let config = Arc::new(config);
         let store = sqlite::open(&config.store.path, config.store.max_queued)?;
         let running = Running::start(&config, Arc::clone(&store)).await?;

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::app::changes::{changes, without_restart};
 use crate::app::check::{Checked, Compiled};
+use crate::app::counted;
 use crate::app::files::Files;
 use crate::app::running::Running;
 use crate::config::Config;
@@ -179,6 +180,7 @@ impl Reloader {
         let changed = changes(&before, &new, other_templates);
         let new = Arc::new(new);
         self.running.change_to(&new).await.map_err(|error| Refused::NotNow(format!("{error:#}")))?;
+        counted::begin(&new, &compiled);
         self.live.store(Arc::new(live(&new, compiled, Arc::clone(&self.store))));
         self.retention.send_replace(new.store.retention);
         self.taken.clone_from(&self.origin.files);

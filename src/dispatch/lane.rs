@@ -308,6 +308,9 @@ impl Lane {
         let code = verdict.map_or("", |verdict| verdict.label);
         counter!(names::ATTEMPTS, "receiver" => receiver.clone(), "outcome" => outcome.as_str(), "code" => code)
             .increment(1);
+        if verdict.is_none() {
+            histogram!(names::DIGEST_DELIVERIES).record(claimed.deliveries.len() as f64);
+        }
         for (delivery, (id, next)) in claimed.deliveries.iter().zip(next) {
             let state = match next {
                 Next::Delivered => "delivered",

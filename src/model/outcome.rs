@@ -23,7 +23,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The word the API, the metrics and the store use.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sent => "sent",
             Self::Throttled => "throttled",

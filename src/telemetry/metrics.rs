@@ -25,6 +25,8 @@ pub const LANE_BLOCKED: &str = "dingtalk_relay_lane_blocked";
 pub const LANE_DOWN: &str = "dingtalk_relay_lane_down";
 /// 1 while a human has paused the lane. Label: `receiver`.
 pub const LANE_PAUSED: &str = "dingtalk_relay_lane_paused";
+/// How many deliveries a message carried that was sent: 1, or more in a digest.
+pub const DIGEST_DELIVERIES: &str = "dingtalk_relay_digest_deliveries";
 /// How long a lane still cools down. Label: `receiver`.
 pub const LANE_COOLDOWN_SECONDS: &str = "dingtalk_relay_lane_cooldown_seconds";
 /// Calls made to DingTalk. Labels: `app`, `api` (`token`, `send`, `query`, `recall`).
@@ -46,6 +48,7 @@ pub const BUILD_INFO: &str = "dingtalk_relay_build_info";
 
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 9.0];
 const DELIVERY: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0];
+const TOGETHER: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
 /// What a scrape reads. The first call sets the process's recorder up.
 pub fn handle() -> &'static PrometheusHandle {
@@ -54,6 +57,7 @@ pub fn handle() -> &'static PrometheusHandle {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(ACCEPT_SECONDS.into()), SECONDS)
             .and_then(|b| b.set_buckets_for_metric(Matcher::Full(DELIVERY_SECONDS.into()), DELIVERY))
+            .and_then(|b| b.set_buckets_for_metric(Matcher::Full(DIGEST_DELIVERIES.into()), TOGETHER))
             .expect("the bucket lists above are not empty")
             .build_recorder();
         let handle = recorder.handle();
@@ -64,26 +68,45 @@ pub fn handle() -> &'static PrometheusHandle {
     })
 }
 
+/// What a scrape reads of the gauges that are true only now: those that `set` sets, and no other. So one whose receiver
+/// is gone vanishes; the recorder of the process would tell its last value for ever.
+pub fn momentary(set: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    ::metrics::with_local_recorder(&recorder, || {
+        describe_momentary();
+        set();
+    });
+    recorder.handle().render()
+}
+
 fn describe() {
     use ::metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
-    counter!(WEBHOOKS, "Webhook requests answered");
-    counter!(DELIVERIES, "Deliveries that entered a state");
-    counter!(ATTEMPTS, "Attempts that ended");
-    gauge!(QUEUE_DEPTH, "Deliveries that wait");
-    gauge!(QUEUE_OLDEST_SECONDS, "Age of the oldest delivery that waits");
+    counter!(
+        WEBHOOKS,
+        "Webhook requests answered, by HTTP status; the source is empty where there is none of that name"
+    );
+    counter!(DELIVERIES, "Deliveries that were accepted (queued), and how they ended");
+    counter!(ATTEMPTS, "Calls for a message that ended, by outcome and DingTalk's code");
     histogram!(ACCEPT_SECONDS, "From a webhook's arrival to its durable answer");
     histogram!(DELIVERY_SECONDS, "From acceptance to DingTalk's admission");
-    gauge!(LANE_BLOCKED, "1 while the lane's channel or app is blocked");
-    gauge!(LANE_DOWN, "1 while the lane's app cannot be reached");
-    gauge!(LANE_PAUSED, "1 while somebody has paused the lane");
-    gauge!(LANE_COOLDOWN_SECONDS, "How long the lane still cools down");
+    histogram!(DIGEST_DELIVERIES, "Deliveries in each message that was sent");
     counter!(API_CALLS, "Calls made to DingTalk");
-    gauge!(API_QUOTA_REMAINING, "Calls left this month");
-    counter!(TOKEN_REFRESHES, "Access tokens asked for");
+    counter!(TOKEN_REFRESHES, "Access tokens asked for, by what came of it");
     counter!(RENDER_FALLBACKS, "Renderings for which the plain built-in stood in");
     counter!(DUPLICATES, "Webhooks that were twins of one accepted before");
     gauge!(RELOAD_SUCCESSFUL, "Whether the configuration was taken when it was read last");
     gauge!(RELOADED_AT, "When a configuration was taken last");
     gauge!(BUILD_INFO, "The version that runs");
     ::metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+fn describe_momentary() {
+    use ::metrics::describe_gauge as gauge;
+    gauge!(QUEUE_DEPTH, "Deliveries that wait");
+    gauge!(QUEUE_OLDEST_SECONDS, "Age of the oldest delivery that waits, 0 if none does");
+    gauge!(LANE_BLOCKED, "1 while the lane's channel or app is blocked");
+    gauge!(LANE_DOWN, "1 while the lane's app cannot be reached");
+    gauge!(LANE_PAUSED, "1 while somebody has paused the lane");
+    gauge!(LANE_COOLDOWN_SECONDS, "How long the lane still cools down");
+    gauge!(API_QUOTA_REMAINING, "Calls left this month, by our own count");
 }

@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod laws;
 mod messages;
+mod metrics;
 mod month;
 mod notices;
 mod online;

@@ -24,24 +24,28 @@ impl Process {
             .args(["serve", "--log-format", "json", "--config"])
             .arg(config)
             .env("RUST_LOG", rust_log)
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let written = Arc::clone(&said);
+        let printed = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let heard = Arc::clone(&said);
+        std::thread::spawn(move || printed.for_each(|line| *heard.lock().unwrap() += &format!("{line}\n")));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut lines = lines.inspect(move |line| *written.lock().unwrap() += &format!("{line}\n"));
         let ready = lines
             .by_ref()
             .find_map(|line| serde_json::from_str::<Value>(&line).ok().filter(|line| line["hooks"].is_string()))
-            .expect("the relay says that it is ready");
+            .unwrap_or_else(|| panic!("the relay says that it is ready: {}", said.lock().unwrap()));
         // Somebody must go on reading, or the process would wait for it one day.
         std::thread::spawn(move || lines.for_each(drop));
         let address = |key: &str| ready[key].as_str().unwrap().to_owned();
         Self { child, hooks: address("hooks"), admin: address("admin"), said }
     }
 
-    /// Everything it has said on standard error.
+    /// Everything it has said, on both outputs.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }

@@ -18,10 +18,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 
 use crate::config;
 use crate::http::admin::guard::Guard;
@@ -78,7 +78,7 @@ pub fn router(operator: Shared, live: Swapped, settings: &config::Admin, address
         .layer(from_fn(page::refusal::for_people));
     let open = Router::new()
         .merge(health::router(operator.readiness().clone()))
-        .route("/metrics", get(scrape::scrape).layer(Extension(scrape::Seen::default())))
+        .route("/metrics", get(scrape::scrape))
         .method_not_allowed_fallback(problem::only_for_reading);
     open.merge(guarded).layer(map_response(guard::shield)).with_state(Desk { operator, live })
 }

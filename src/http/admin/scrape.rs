@@ -1,14 +1,11 @@
 //! `GET /metrics`: what Prometheus reads.
 //!
-//! Counters and histograms are kept where things happen. The gauges of lanes and apps are set here, when somebody
-//! looks: only the store knows how many wait and how many calls are left, and an age that was set a minute ago is
-//! wrong.
+//! Counters and histograms are kept where things happen. The gauges of lanes and apps are made here, anew whenever
+//! somebody looks: only the store knows how many wait and how many calls are left, an age that was set a minute ago is
+//! wrong, and a receiver that is gone has none.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
@@ -24,50 +21,18 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How long the store may think about each of the two questions: well below what a scrape may take.
 const PATIENCE: Duration = Duration::from_millis(450);
 
-/// What is set for every lane, in the order of the values.
-const LANE_GAUGES: [&str; 6] = [
-    metrics::QUEUE_DEPTH,
-    metrics::QUEUE_OLDEST_SECONDS,
-    metrics::LANE_BLOCKED,
-    metrics::LANE_DOWN,
-    metrics::LANE_PAUSED,
-    metrics::LANE_COOLDOWN_SECONDS,
-];
-
-/// Whose gauges the last scrape has set. A gauge that nobody sets stays in the recorder as it was, so those of a receiver
-/// or an app that is configured no more would tell for ever of a block that is long over.
-#[derive(Clone, Default)]
-pub struct Seen(Arc<Mutex<[BTreeSet<String>; 2]>>);
-
-impl Seen {
-    /// Those of the last scrape that are not there any more.
-    fn gone(&self, there: [BTreeSet<String>; 2]) -> [Vec<String>; 2] {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = [0, 1].map(|n| seen[n].difference(&there[n]).cloned().collect());
-        *seen = there;
-        gone
-    }
-}
-
 /// The scrape.
-pub async fn scrape(State(operator): State<Shared>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let now = Timestamp::now();
-    // A store that cannot be asked leaves the gauges as they were; everything else is still worth reading.
+    // Of a store that cannot be asked nothing is told: an old depth or age would be a wrong one. Everything else is
+    // still worth reading.
     let looking = async { tokio::join!(operator.lanes(now), operator.apps(now)) };
-    if let Ok((Ok(lanes), Ok(apps))) = tokio::time::timeout(PATIENCE, looking).await {
-        lanes.iter().for_each(|lane| set(lane, now));
-        apps.iter().for_each(set_quota);
-        let limited = apps.iter().filter(|view| view.app.calls_per_month.is_some());
-        let there = [
-            lanes.iter().map(|view| view.lane.receiver.clone()).collect(),
-            limited.map(|view| view.app.app.to_string()).collect(),
-        ];
-        let [receivers, apps] = seen.gone(there);
-        receivers.iter().for_each(|receiver| set_all(receiver, [0.0; LANE_GAUGES.len()]));
-        // Not 0, which would mean that nothing is left.
-        apps.iter().for_each(|app| ::metrics::gauge!(metrics::API_QUOTA_REMAINING, "app" => app.clone()).set(f64::NAN));
-    }
-    ([(CONTENT_TYPE, TEXT)], metrics::handle().render())
+    let (lanes, apps) = tokio::time::timeout(PATIENCE, looking).await.unwrap_or((Ok(vec![]), Ok(vec![])));
+    let standing = metrics::momentary(|| {
+        lanes.unwrap_or_default().iter().for_each(|lane| set(lane, now));
+        apps.unwrap_or_default().iter().for_each(set_quota);
+    });
+    ([(CONTENT_TYPE, TEXT)], metrics::handle().render() + &standing)
 }
 
 fn set_quota(view: &AppView) {
@@ -84,12 +49,14 @@ fn set(view: &LaneView, now: Timestamp) {
     let paused = if view.paused_until.is_some() { 1.0 } else { 0.0 };
     // Precise up to 2^53 deliveries.
     let depth = view.queued as f64;
-    let (blocked, down) = (is(Standing::Blocked), is(Standing::Down));
-    set_all(&view.lane.receiver, [depth, oldest, blocked, down, paused, cooldown]);
-}
-
-fn set_all(receiver: &str, values: [f64; LANE_GAUGES.len()]) {
-    for (name, value) in LANE_GAUGES.into_iter().zip(values) {
-        ::metrics::gauge!(name, "receiver" => receiver.to_owned()).set(value);
+    for (name, value) in [
+        (metrics::QUEUE_DEPTH, depth),
+        (metrics::QUEUE_OLDEST_SECONDS, oldest),
+        (metrics::LANE_BLOCKED, is(Standing::Blocked)),
+        (metrics::LANE_DOWN, is(Standing::Down)),
+        (metrics::LANE_PAUSED, paused),
+        (metrics::LANE_COOLDOWN_SECONDS, cooldown),
+    ] {
+        ::metrics::gauge!(name, "receiver" => view.lane.receiver.clone()).set(value);
     }
 }

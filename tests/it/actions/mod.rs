@@ -210,5 +210,7 @@ async fn what_a_human_does_is_counted() {
     ] {
         assert!(scrape.contains(line), "{line} is not in:\n{scrape}");
     }
+    // What went to the other receiver is on its way: it is not paused.
+    world.deliveries(|list| list.iter().any(|delivery| delivery["state"] == "delivered")).await;
     world.end().await;
 }
