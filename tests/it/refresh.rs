@@ -194,12 +194,6 @@ async fn what_was_not_sent_does_not_exist_or_belongs_to_an_app_that_is_gone_is_n
     let nobody = bench.operator().refresh_receipts("nobody", bench.clock.now()).await;
     assert!(matches!(nobody, Err(ActionError::NoSuch(_))), "{nobody:?}");
 
-    bench.simulator.fault(Api::Send, 1, Answer::code(400, "contain.notAllowed.text"));
-    bench.accept("oncall", &fixture_of_group("one-firing.json", 1)).await;
-    bench.work(after(5)).await;
-    let why = conflict(refresh(&bench).await);
-    assert!(why.contains("did not admit it"), "{why}");
-
     sent(&mut bench).await;
     let bench = bench.restart_with(|config| {
         config.route = None;
@@ -208,6 +202,13 @@ async fn what_was_not_sent_does_not_exist_or_belongs_to_an_app_that_is_gone_is_n
     });
     let why = conflict(refresh(&bench.await).await);
     assert!(why.starts_with("app ops sent it, and is configured no more"), "{why}");
+
+    let mut bench = Bench::new(BEGIN, simulated).await;
+    bench.simulator.fault(Api::Send, 1, Answer::code(400, "group.disbanded"));
+    bench.accept("oncall", &fixture_of_group("one-firing.json", 1)).await;
+    bench.work(after(5)).await;
+    let why = conflict(refresh(&bench).await);
+    assert!(why.contains("did not admit it"), "{why}");
 }
 
 #[tokio::test]
