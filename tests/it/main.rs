@@ -36,6 +36,7 @@ mod shipped;
 mod simulator;
 mod sources;
 mod store;
+mod story;
 mod tokens;
 mod troubled;
 mod ways_in;
