@@ -31,7 +31,8 @@ use dingtalk_relay::receipts::{self, Receipts};
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
 use dingtalk_relay::sources::{Decoded, Sources};
-use dingtalk_relay::store::{Accepted, Store, StoreError, sqlite};
+use dingtalk_relay::store::sqlite::{self, OpenError};
+use dingtalk_relay::store::{Accepted, Store, StoreError};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -267,7 +268,14 @@ impl Bench {
     }
 
     fn open(config: &Config, folder: &Path) -> Arc<Troubled> {
-        Troubled::over(sqlite::open(&folder.join("relay.db"), config.store.max_queued).unwrap())
+        let begun = std::time::Instant::now();
+        loop {
+            match sqlite::open(&folder.join("relay.db"), config.store.max_queued) {
+                // A process that another test is about to start holds what this one had open, until it runs its program.
+                Err(OpenError::Locked { .. }) if begun.elapsed() < Duration::from_secs(10) => std::thread::yield_now(),
+                opened => return Troubled::over(opened.unwrap()),
+            }
+        }
     }
 
     fn ingest(config: &Config, store: &Arc<Troubled>) -> Ingest {
