@@ -5,12 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use dingtalk_relay::app::check::compile;
 use dingtalk_relay::app::relay::{Listeners, Relay};
+use dingtalk_relay::app::reload::Origin;
 use dingtalk_relay::config;
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
@@ -67,7 +69,8 @@ route:
     .unwrap();
     let listeners = Listeners::bind(&config).await.unwrap();
     let compiled = compile(&config).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Relay::start(config, compiled, listeners).await.unwrap()
+    let origin = Origin::new(BTreeSet::new(), || panic!("it has no files that could be read again"));
+    Relay::start(config, compiled, origin, listeners).await.unwrap()
 }
 
 /// A running Alertmanager; it ends with the value.

@@ -1,11 +1,13 @@
 //! Every example as GitHub would send it: signed by GitHub's own helper, posted to a running relay, delivered to a
 //! simulator; and refused where one bit is not as it was signed.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
 use dingtalk_relay::app::check::compile;
 use dingtalk_relay::app::relay::{Listeners, Relay};
+use dingtalk_relay::app::reload::Origin;
 use dingtalk_relay::config;
 use dingtalk_relay::simulator::limits::Limits;
 use dingtalk_relay::simulator::{Options, Simulator};
@@ -62,7 +64,8 @@ route: {{ receiver: dev }}
     let config = config.unwrap_or_else(|problems| panic!("{problems:#?}"));
     let listeners = Listeners::bind(&config).await.unwrap();
     let compiled = compile(&config).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    Relay::start(config, compiled, listeners).await.unwrap()
+    let origin = Origin::new(BTreeSet::new(), || panic!("it has no files that could be read again"));
+    Relay::start(config, compiled, origin, listeners).await.unwrap()
 }
 
 /// Has GitHub's helper sign and post everything; how often it was answered what.
