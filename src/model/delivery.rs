@@ -19,6 +19,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::content::Content;
 use crate::model::event::Severity;
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{DeliveryId, EventId, Name};
@@ -136,6 +137,8 @@ pub struct DeliveryRecord {
     pub event_title: String,
     /// Where the sender shows it.
     pub event_url: Option<String>,
+    /// What it says, whatever form of it was sent; `None` if a newer version wrote it.
+    pub content: Option<Content>,
     /// The tries, the first one first.
     pub attempt_log: Vec<Attempt>,
 }
@@ -150,7 +153,7 @@ pub struct NewDelivery {
     /// The worst severity of its items.
     pub severity: Severity,
     /// What it says.
-    pub content: crate::model::content::Content,
+    pub content: Content,
 }
 
 #[cfg(test)]

@@ -112,3 +112,34 @@ async fn a_lane_is_paused_and_resumed_and_its_dead_are_redriven_at_once() {
     chrome.end().await;
     stage.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_says_who_has_read_it_and_is_taken_back() {
+    let stage = Stage::set().await;
+    let chrome = Chrome::start().await;
+    chrome.look_with(PHONE, "light").await;
+    let delivered = stage.delivery("delivered").await;
+    chrome.open(&stage.url(&format!("/deliveries/{delivered}"))).await;
+    let message = stage.simulator.messages().into_iter().find(|message| message.open_conversation_id == "cid-team==");
+    stage.simulator.read(&message.unwrap().process_query_key, "manager4320");
+    chrome.follow("#message a[href^='/messages/']").await;
+    assert!(chrome.text().await.contains("DingTalk has not been asked who has read it."));
+    is_sound(&chrome, "unread", PHONE).await;
+
+    chrome.follow("#readers button").await;
+    let text = chrome.text().await;
+    assert!(text.contains("manager4320") && text.contains("DingTalk was asked"), "{text}");
+    for (screen, scheme) in [(PHONE, "dark"), (DESK, "light")] {
+        chrome.look_with(screen, scheme).await;
+        is_sound(&chrome, "message", screen).await;
+        chrome.picture(&picture("message", screen, scheme)).await;
+    }
+
+    chrome.click("#recall summary").await;
+    chrome.follow("#recall button").await;
+    let text = chrome.text().await;
+    assert!(text.contains("The message was taken back.") && text.contains("RECALLED"), "{text}");
+    assert_eq!(chrome.eval("return document.querySelector('#recall')").await, Value::Null);
+    chrome.end().await;
+    stage.clear().await;
+}

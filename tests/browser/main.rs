@@ -24,12 +24,14 @@ async fn every_page_is_readable_on_every_screen_and_does_nothing_its_policy_forb
     let chrome = Chrome::start().await;
     let dead = stage.delivery("dead").await;
     let delivered = stage.delivery("delivered").await;
+    let card = stage.delivery_of("oncall", "delivered").await;
     let views = [
         ("index", "/".to_owned(), vec!["值班群 🚨", "blocked", "of 5,000 calls this month", "🔥 支付服务错误率过高"]),
         ("narrowed", "/?state=dead&receiver=team".to_owned(), vec!["Show all", "dead"]),
         ("nothing", "/?state=cancelled".to_owned(), vec!["No delivery is like that."]),
-        ("dead", format!("/deliveries/{dead}"), vec!["contain.notAllowed.content", "refused", "🔥 支付服务错误率过高"]),
+        ("dead", format!("/deliveries/{dead}"), vec!["contain.notAllowed.content", "refused", "当前值 42%"]),
         ("delivered", format!("/deliveries/{delivered}"), vec!["processQueryKey", "sent", "As it was sent"]),
+        ("card", format!("/deliveries/{card}"), vec!["sampleActionCard", "Runbook"]),
     ];
     for screen in [PHONE, DESK] {
         for scheme in ["light", "dark"] {

@@ -1,12 +1,15 @@
 //! What the browser is shown: a relay with a simulated DingTalk, in which something has gone well and something wrong.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use dingtalk_relay::app::check::compile;
 use dingtalk_relay::app::relay::{Listeners, Relay};
+use dingtalk_relay::app::reload::Origin;
 use dingtalk_relay::config;
 use dingtalk_relay::simulator::faults::{Answer, Api};
+use dingtalk_relay::simulator::messages::Moments;
 use dingtalk_relay::simulator::{Options, Simulator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,7 +33,9 @@ impl Stage {
     /// Plays what has happened until now.
     pub async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let simulator = Simulator::start(Options::default()).await.unwrap();
+        // It knows at once who has read a message.
+        let at_once = Moments { data_after: Duration::ZERO, success_after: Duration::ZERO, ..Moments::default() };
+        let simulator = Simulator::start(Options { moments: at_once, ..Options::default() }).await.unwrap();
         let relay = relay(&simulator, folder.path()).await;
         // reqwest wants a TLS provider even where there is no TLS.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
@@ -41,7 +46,8 @@ impl Stage {
     }
 
     async fn play(&self) {
-        self.simulator.fault(Api::Send, 1, Answer::code(400, "contain.notAllowed.content"));
+        // In every form it has.
+        self.simulator.fault(Api::Send, 4, Answer::code(400, "contain.notAllowed.content"));
         self.post("team", "🔥 支付服务错误率过高", "critical").await;
         self.wait_for("team", "dead", 1).await;
         self.simulator.fault(Api::Send, 1, Answer::code(400, "group.disbanded"));
@@ -85,7 +91,12 @@ impl Stage {
 
     /// The id of the latest delivery of `team` in this state.
     pub async fn delivery(&self, state: &str) -> String {
-        let list = self.look(&format!("/api/v1/deliveries?receiver=team&state={state}")).await;
+        self.delivery_of("team", state).await
+    }
+
+    /// The id of the latest delivery of a receiver in this state.
+    pub async fn delivery_of(&self, receiver: &str, state: &str) -> String {
+        let list = self.look(&format!("/api/v1/deliveries?receiver={receiver}&state={state}")).await;
         list["deliveries"][0]["id"].as_str().unwrap().to_owned()
     }
 
@@ -142,7 +153,7 @@ store: {{ url: 'sqlite:{}/relay.db' }}
 apps:
   ops: {{ base_url: '{}', app_key: ding-test, app_secret: not-a-secret }}
 receivers:
-  oncall: {{ display_name: 值班群 🚨, app: ops, open_conversation_id: cid-oncall== }}
+  oncall: {{ display_name: 值班群 🚨, app: ops, message: action_card, open_conversation_id: cid-oncall== }}
   team: {{ display_name: 支付团队, app: ops, open_conversation_id: cid-team== }}
   gone: {{ display_name: 已解散的群, app: ops, open_conversation_id: cid-gone== }}
 sources:
@@ -155,5 +166,6 @@ route: {{ receiver: team }}
     .unwrap();
     let listeners = Listeners::bind(&config).await.unwrap();
     let compiled = compile(&config).unwrap_or_else(|problems| panic!("{problems:?}"));
-    Relay::start(config, compiled, listeners).await.unwrap()
+    let origin = Origin::new(BTreeSet::new(), || panic!("it has no files that could be read again"));
+    Relay::start(config, compiled, origin, listeners).await.unwrap()
 }

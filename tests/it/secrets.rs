@@ -150,6 +150,8 @@ async fn look_everywhere(relay: &Process, apps: usize) -> String {
     let ids = list.iter().map(|delivery| delivery["id"].as_str().unwrap());
     let mut paths: Vec<String> =
         ids.flat_map(|id| [format!("/deliveries/{id}"), format!("/api/v1/deliveries/{id}")]).collect();
+    let messages = list.iter().filter_map(|delivery| delivery["message"]["id"].as_str());
+    paths.extend(messages.map(|id| format!("/messages/{id}")));
     paths.extend(
         [
             "/",

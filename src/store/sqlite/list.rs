@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 
+use crate::model::content::Content;
 use crate::model::delivery::{Delivery, DeliveryRecord, State};
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{DeliveryId, EventId, MessageId};
@@ -86,6 +87,7 @@ pub(super) fn delivery(conn: &Connection, id: &str) -> rusqlite::Result<Option<D
     };
     let delivery = with_message(conn, seq, delivery)?;
     let attempt_log = attempts_of(conn, seq)?;
+    let content = content_of(conn, seq)?;
     let sql = "select received_at, kind, title, url from events where id = ?1";
     let record = conn.prepare_cached(sql)?.query_row([&delivery.event.0.clone()], |row| {
         Ok(DeliveryRecord {
@@ -94,10 +96,17 @@ pub(super) fn delivery(conn: &Connection, id: &str) -> rusqlite::Result<Option<D
             kind: row.get(1)?,
             event_title: row.get(2)?,
             event_url: row.get(3)?,
+            content,
             attempt_log,
         })
     })?;
     Ok(Some(record))
+}
+
+fn content_of(conn: &Connection, delivery: i64) -> rusqlite::Result<Option<Content>> {
+    let sql = "select content from contents where delivery = ?1";
+    let json: Option<String> = conn.prepare_cached(sql)?.query_row([delivery], |row| row.get(0)).optional()?;
+    Ok(json.and_then(|json| serde_json::from_str(&json).ok()).filter(|content: &Content| content.v <= Content::VERSION))
 }
 
 fn delivery_of(row: &Row<'_>) -> rusqlite::Result<(i64, Delivery)> {

@@ -34,9 +34,11 @@ fn ways(id: &str) -> Vec<String> {
     let mut ways = vec![];
     for root in ["", "/api/v1"] {
         ways.extend(["redrive", "cancel"].map(|what| format!("{root}/deliveries/{id}/{what}")));
+        ways.extend(["recall", "receipts/refresh"].map(|what| format!("{root}/messages/{id}/{what}")));
         ways.extend(["pause", "resume"].map(|what| format!("{root}/lanes/oncall/{what}")));
     }
     ways.extend(["redrive", "cancel"].map(|what| format!("/lanes/oncall/{what}")));
+    ways.extend(["/-/reload", "/api/v1/send", "/api/v1/preview", "/api/v1/messages/recall"].map(str::to_owned));
     ways.extend(["redrive", "cancel"].map(|what| format!("/api/v1/deliveries/{what}?receiver=oncall")));
     ways
 }
@@ -82,6 +84,8 @@ async fn what_cannot_be_done_is_told_on_a_page_that_leads_back() {
     for (path, form, status, words) in [
         (redrive.as_str(), "", 409, "it is queued"),
         (&redrive, "to=nobody", 400, "no such receiver"),
+        ("/messages/nothing/recall", "", 404, "no message has this id"),
+        ("/messages/nothing/receipts/refresh", "", 404, "no message has this id"),
         ("/deliveries/nothing/cancel", "", 404, "no delivery has this id"),
         ("/lanes/oncall/pause", "for=ever", 400, "`for`"),
         ("/lanes/nobody/pause", "", 404, "no such receiver"),

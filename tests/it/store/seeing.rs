@@ -78,8 +78,11 @@ async fn every_filter_narrows_the_list_and_they_narrow_it_together(store: Fresh)
 }
 
 async fn what_is_shown_of_a_delivery_is_what_was_accepted(store: Fresh) {
-    let accepted = store.accept(event("k").to("oncall", Critical).0, at(3)).await.unwrap();
+    let new = event("k").to("oncall", Critical).0;
+    let content = new.deliveries[0].content.clone();
+    let accepted = store.accept(new, at(3)).await.unwrap();
     let record = store.delivery(first(&accepted)).await.unwrap().unwrap();
+    assert_eq!(record.content, Some(content), "whatever form of it is sent");
     let shown = record.delivery;
     assert_eq!((shown.event, shown.source.as_str()), (accepted.event, "alertmanager"));
     assert_eq!((shown.receiver.as_str(), shown.title.as_str()), ("oncall", "to oncall"));

@@ -6,23 +6,21 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use url::form_urlencoded;
 
-use crate::http::admin::actions::{named, refused};
-use crate::http::admin::page::lane;
+use crate::http::admin::actions::{Named, named, refused};
+use crate::http::admin::messages;
 use crate::http::admin::page::notice::Notice;
+use crate::http::admin::page::{lane, readers};
 use crate::http::admin::{Desk, Shared, body};
 use crate::http::problem::{self, ProblemAnswer};
 use crate::model::name::Name;
 use crate::operator::actions;
 use crate::operator::selection::Selection;
-
-pub(super) type Named = Result<Path<String>, PathRejection>;
 
 /// Where the buttons lead, and the page of a lane they stand on.
 pub(in crate::http::admin) fn router() -> Router<Desk> {
@@ -30,6 +28,9 @@ pub(in crate::http::admin) fn router() -> Router<Desk> {
     Router::new()
         .route("/deliveries/{id}/redrive", post(redrive).fallback(only_post))
         .route("/deliveries/{id}/cancel", post(cancel).fallback(only_post))
+        .route("/messages/{id}", get(readers::message))
+        .route("/messages/{id}/recall", post(recall).fallback(only_post))
+        .route("/messages/{id}/receipts/refresh", post(refresh).fallback(only_post))
         .route("/lanes/{receiver}", get(lane::show))
         .route("/lanes/{receiver}/pause", post(pause).fallback(only_post))
         .route("/lanes/{receiver}/resume", post(resume).fallback(only_post))
@@ -47,6 +48,18 @@ async fn redrive(State(operator): State<Shared>, id: Named, body: Body) -> Resul
 async fn cancel(State(operator): State<Shared>, id: Named) -> Result<Redirect, ProblemAnswer> {
     let cancelled = operator.cancel(&named(id), Timestamp::now()).await.map_err(refused)?;
     Ok(back(&format!("/deliveries/{}", cancelled.id), Notice::Cancelled))
+}
+
+async fn recall(State(operator): State<Shared>, id: Named) -> Result<Redirect, ProblemAnswer> {
+    let id = named(id);
+    messages::recalled(&operator, id.clone()).await.map_err(refused)?;
+    Ok(back(&format!("/messages/{id}"), Notice::Recalled))
+}
+
+async fn refresh(State(operator): State<Shared>, id: Named) -> Result<Redirect, ProblemAnswer> {
+    let id = named(id);
+    messages::refreshed(&operator, id.clone()).await.map_err(refused)?;
+    Ok(back(&format!("/messages/{id}"), Notice::Refreshed))
 }
 
 async fn pause(State(operator): State<Shared>, lane: Named, body: Body) -> Result<Redirect, ProblemAnswer> {

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use minijinja::{Value, context};
 
 use crate::http::admin::Shared;
-use crate::http::admin::actions::refused;
+use crate::http::admin::actions::{Named, refused};
 use crate::http::admin::api::store_is_away;
-use crate::http::admin::page::forms::{Named, receiver};
+use crate::http::admin::page::forms::receiver;
 use crate::http::admin::page::listing::Query;
 use crate::http::admin::page::moment::counted;
 use crate::http::admin::page::overview::{self, flows, is_configured};

@@ -9,12 +9,16 @@ use serde_json::Value as Json;
 
 use crate::http::admin::page::markdown::{self, is_web};
 use crate::http::admin::page::moment::counted;
-use crate::model::message::Message;
+use crate::model::content::Content;
+use crate::model::message::{Message, MsgKey};
 
 /// `sampleActionCard2` to `5` number their buttons so.
 const STACKED: std::ops::RangeInclusive<u32> = 1..=5;
 /// And `sampleActionCard6` so.
 const SIDE_BY_SIDE: std::ops::RangeInclusive<u32> = 1..=2;
+
+/// The last form that is tried: text that may say little.
+const PLAINEST: MsgKey = MsgKey::Text;
 
 /// What the template of a delivery is given of its message.
 pub(super) fn shown(message: &Message) -> Value {
@@ -29,6 +33,26 @@ pub(super) fn shown(message: &Message) -> Value {
         readers => message.readers.map(|readers| counted(readers, "person", "people")),
         face => fields.as_ref().and_then(face),
         raw => message.msg_param.as_deref().map(|text| raw(text, fields.as_ref())),
+    }
+}
+
+/// All that a delivery says, and whether that is more than the message shows: it was folded into a digest, or DingTalk
+/// refused the fuller forms, or there is no message yet.
+pub(super) fn whole(content: &Content, message: Option<&Message>) -> Value {
+    let parts = std::iter::once(&content.header);
+    let parts = parts.chain(content.items.iter().map(|item| &item.body)).chain([&content.footer]);
+    let markdown = parts.filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("\n\n");
+    let is_all = |message: &Message| message.deliveries == 1 && message.msg_key.as_deref() != Some(PLAINEST.as_str());
+    let buttons = content.buttons.iter().map(|it| button(&it.title, Some(&it.url)));
+    context! {
+        is_more => !message.is_some_and(is_all),
+        face => context! {
+            title => content.title.as_str(),
+            html => Value::from_safe_string(markdown::html(&markdown)),
+            content => (),
+            side_by_side => false,
+            buttons => buttons.collect::<Vec<_>>(),
+        },
     }
 }
 
@@ -54,10 +78,14 @@ fn buttons(fields: &Json) -> Vec<Value> {
     let pair = SIDE_BY_SIDE.map(|n| (format!("buttonTitle{n}"), format!("buttonUrl{n}")));
     let all = single.chain(stacked).chain(pair);
     all.filter_map(|(title, url)| {
-        let (title, url) = (text(fields, &title)?, text(fields, &url));
-        Some(context! { title, url, link => url.filter(|url| is_web(url)) })
+        let title = text(fields, &title)?;
+        Some(button(title, text(fields, &url)))
     })
     .collect()
+}
+
+fn button(title: &str, url: Option<&str>) -> Value {
+    context! { title, url, link => url.filter(|url| is_web(url)) }
 }
 
 /// As it was sent: markdown as its author wrote it, the other fields beside it.

@@ -13,6 +13,7 @@ mod message;
 mod moment;
 mod notice;
 mod overview;
+mod readers;
 pub mod refusal;
 mod rows;
 
@@ -35,11 +36,13 @@ use crate::operator::deliveries::Listing;
 
 const STYLE: &str = include_str!("style.css");
 
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("base.html", include_str!("base.html")),
     ("words.html", include_str!("words.html")),
     ("index.html", include_str!("index.html")),
     ("buttons.html", include_str!("buttons.html")),
+    ("face.html", include_str!("face.html")),
+    ("message.html", include_str!("message.html")),
     ("lane.html", include_str!("lane.html")),
     ("lanes.html", include_str!("lanes.html")),
     ("delivery.html", include_str!("delivery.html")),

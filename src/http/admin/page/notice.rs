@@ -16,6 +16,10 @@ pub(super) enum Notice {
     RedrivenMany,
     /// Many deliveries were called off.
     CancelledMany,
+    /// A message was taken back.
+    Recalled,
+    /// DingTalk was asked who has read a message.
+    Refreshed,
     /// A lane was paused.
     Paused,
     /// A lane goes on.
@@ -23,12 +27,14 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Redriven,
         Self::HandedOver,
         Self::Cancelled,
         Self::RedrivenMany,
         Self::CancelledMany,
+        Self::Recalled,
+        Self::Refreshed,
         Self::Paused,
         Self::Resumed,
     ];
@@ -41,6 +47,8 @@ impl Notice {
             Self::Cancelled => "cancelled",
             Self::RedrivenMany => "redriven_many",
             Self::CancelledMany => "cancelled_many",
+            Self::Recalled => "recalled",
+            Self::Refreshed => "refreshed",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
         }
@@ -59,6 +67,8 @@ impl Notice {
             Self::Cancelled => "The delivery was cancelled.",
             Self::RedrivenMany => "The deliveries are in the queue.",
             Self::CancelledMany => "The deliveries were cancelled.",
+            Self::Recalled => "The message was taken back.",
+            Self::Refreshed => "DingTalk was asked; this is its latest answer.",
             Self::Paused => "The lane is paused. What arrives for it waits.",
             Self::Resumed => "The lane goes on.",
         }

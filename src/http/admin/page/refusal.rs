@@ -27,8 +27,9 @@ pub async fn for_people(request: Request, next: Next) -> Response {
 
 /// The page a button stands on.
 fn page_of(path: &str) -> Option<String> {
-    let (page, _what) = path.rsplit_once('/')?;
-    (page.starts_with("/deliveries/") || page.starts_with("/lanes/")).then(|| page.to_owned())
+    let mut parts = path.splitn(4, '/').skip(1);
+    let (of, id) = (parts.next()?, parts.next()?);
+    ["deliveries", "lanes", "messages"].contains(&of).then(|| format!("/{of}/{id}"))
 }
 
 fn as_a_page(response: Response, refusal: &Refusal, whence: Option<String>) -> Response {

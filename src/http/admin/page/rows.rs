@@ -31,8 +31,9 @@ pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[
             link => url.filter(|url| is_web(url)),
         },
         others => siblings.map(|other| row(other, now)).collect::<Vec<_>>(),
+        whole => record.content.as_ref().map(|content| message::whole(content, record.delivery.message.as_ref())),
         message => record.delivery.message.as_ref().map(message::shown),
-        attempts => record.attempt_log.iter().map(|attempt| try_of(attempt, now)).collect::<Vec<_>>(),
+        attempts => attempts(&record.attempt_log, now),
     }
 }
 
@@ -70,6 +71,11 @@ pub(super) fn row(delivery: &Delivery, now: Timestamp) -> Value {
         handed_to => delivery.handed_to.as_ref().map(ToString::to_string),
         reason => delivery.reason.as_deref(),
     }
+}
+
+/// The tries, the first one first.
+pub(super) fn attempts(log: &[Attempt], now: Timestamp) -> Vec<Value> {
+    log.iter().map(|attempt| try_of(attempt, now)).collect()
 }
 
 fn try_of(attempt: &Attempt, now: Timestamp) -> Value {

@@ -1,8 +1,9 @@
 //! What the page shows of hostile, strange and missing things.
 
 use super::*;
+use crate::model::content::{Button, Content, ContentItem};
 use crate::model::delivery::{Delivery, DeliveryRecord, State as Standing};
-use crate::model::event::Severity;
+use crate::model::event::{Severity, Status};
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{DeliveryId, EventId, MessageId};
 use crate::model::outcome::Outcome;
@@ -65,8 +66,25 @@ fn record_titled(title: &str, url: &str) -> DeliveryRecord {
         kind: "alertmanager".into(),
         event_title: title.into(),
         event_url: Some(url.into()),
+        content: Some(content_titled(title, url)),
         attempt_log: vec![attempt],
     }
+}
+
+fn content_titled(title: &str, url: &str) -> Content {
+    let item = ContentItem {
+        fingerprint: "f".into(),
+        name: title.into(),
+        status: Status::Firing,
+        severity: Severity::Critical,
+        since: now(),
+        until: None,
+        url: None,
+        short: "in short".into(),
+        body: "the **body**".into(),
+    };
+    let buttons = vec![Button { title: title.into(), url: url.into() }];
+    Content { v: 1, title: title.into(), header: title.into(), items: vec![item], footer: "foot".into(), buttons }
 }
 
 fn lane_blocked_by(reason: &str) -> LaneView {
@@ -166,6 +184,24 @@ fn the_page_of_one_delivery_as_a_person_reads_it() {
 #[test]
 fn an_empty_relay_has_a_page_too() {
     insta::assert_snapshot!(read(&html_of_index(&[], &[], &[], "")));
+}
+
+#[test]
+fn what_the_message_does_not_show_the_page_does() {
+    let mut record = record_titled("t", "https://example.com/");
+    let is_open = |record: &DeliveryRecord| html_of_delivery(record).contains("<details open><summary>");
+    assert!(html_of_delivery(&record).contains("<p>the <strong>body</strong></p>"));
+    assert!(!is_open(&record), "the message shows all of it");
+    let message = record.delivery.message.as_mut().unwrap();
+    message.msg_key = Some("sampleText".into());
+    assert!(is_open(&record), "the last of the plainer forms leaves most of it out");
+    let message = record.delivery.message.as_mut().unwrap();
+    (message.msg_key, message.deliveries) = (Some("sampleMarkdown".into()), 2);
+    assert!(is_open(&record), "a digest folds");
+    record.delivery.message = None;
+    assert!(is_open(&record), "there is no message yet");
+    record.content = None;
+    assert!(!html_of_delivery(&record).contains("What it says"));
 }
 
 #[test]
