@@ -3,7 +3,7 @@
 //! One loop does it all, so that reloads come one after another. All or nothing: what was read is checked as a whole
 //! before anything is touched, and one problem keeps the last good configuration. Then what has changed is started
 //! anew (`running`), and the webhook port's view is swapped whole: a webhook in flight keeps the one it began with.
-//! Every reload, and nothing else, ends in [`tell`]: whoever must hear of a refused one is told there.
+//! Every reload, and nothing else, ends in `tell`: whoever must hear of a refused one is told there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
