@@ -6,6 +6,7 @@
 //! | `GET /sim/calls` | every call that was made, with what it drew |
 //! | `POST /sim/faults` | order a [`Fault`]; answers with all that wait, as `GET` does |
 //! | `POST /sim/limits` | change some of [`crate::simulator::limits::Limits`]; answers with all, as `GET` does |
+//! | `POST /sim/moderation` | add a [`Rule`] about what messages may not say; answers with all, as `GET` does |
 //! | `POST /sim/tokens/revoke` | make every access token invalid |
 //! | `POST /sim/read` | `{"process_query_key","user_id"}`: somebody reads a message |
 //! | `DELETE /sim` | forget everything |
@@ -29,6 +30,7 @@ use crate::simulator::calls::Call;
 use crate::simulator::faults::Fault;
 use crate::simulator::limits::Change;
 use crate::simulator::messages::Admitted;
+use crate::simulator::moderation::Rule;
 use crate::simulator::world::World;
 
 /// The paths below `/sim`.
@@ -39,6 +41,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/calls", get(calls))
         .route("/faults", get(faults).post(order_fault))
         .route("/limits", get(limits).post(change_limits))
+        .route("/moderation", get(moderation).post(moderate))
         .route("/tokens/revoke", post(revoke_tokens))
         .route("/read", post(read))
         .fallback(unknown)
@@ -93,6 +96,17 @@ async fn change_limits(State(world): State<Arc<World>>, body: Bytes) -> Result<J
     let mut state = world.state();
     state.limits.change(change);
     Ok(Json(json!(state.limits)))
+}
+
+async fn moderation(State(world): State<Arc<World>>) -> Json<Value> {
+    Json(json!(world.state().moderation.rules()))
+}
+
+async fn moderate(State(world): State<Arc<World>>, body: Bytes) -> Result<Json<Value>, Wrong> {
+    let rule: Rule = parse(&body)?;
+    let mut state = world.state();
+    state.moderation.add(rule);
+    Ok(Json(json!(state.moderation.rules())))
 }
 
 async fn revoke_tokens(State(world): State<Arc<World>>) -> Json<Value> {

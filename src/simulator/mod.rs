@@ -5,7 +5,8 @@
 //! `control`). Everything is kept until `DELETE /sim`: memory grows with what it is sent.
 //!
 //! A call's way: `connection` (TCP, hyper) → `paths` (one handler per API, reads the clock) → `world` (faults, token,
-//! limits, one decision under one lock) → `requests` and `templates` (field by field) → `messages` → `wire` (the answer).
+//! limits, one decision under one lock) → `requests` and `templates` (field by field) → `moderation` → `messages` → `wire`
+//! (the answer).
 //!
 //! It imports no other room and shares no code with `dingtalk`: a mistake in reading the documentation must not agree
 //! with itself. What real DingTalk does that no document says (the order of checks, the limit of a group) is a guess
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod faults;
 pub mod limits;
 pub mod messages;
+pub mod moderation;
 pub mod strict;
 
 mod connection;
@@ -40,6 +42,7 @@ use crate::simulator::clock::Clock;
 use crate::simulator::faults::{Answer, Api, Fault};
 use crate::simulator::limits::Limits;
 use crate::simulator::messages::{Admitted, Moments};
+use crate::simulator::moderation::Rule;
 use crate::simulator::strict::Strict;
 use crate::simulator::world::World;
 
@@ -159,6 +162,11 @@ impl Simulator {
     /// Lets the next `times` calls of `api` draw `answer`, after the faults ordered before.
     pub fn fault(&self, api: Api, times: u32, answer: Answer) {
         self.world.state().faults.order(Fault { api, times, answer });
+    }
+
+    /// Adds a rule that every message is looked at by, behind those that are there.
+    pub fn moderate(&self, rule: Rule) {
+        self.world.state().moderation.add(rule);
     }
 
     /// Sets the limits; what has been used of the earlier ones counts against these.

@@ -16,6 +16,7 @@ use crate::simulator::clock::Clock;
 use crate::simulator::faults::{Answer, Api, Faults};
 use crate::simulator::limits::{Limits, Meters};
 use crate::simulator::messages::{Messages, Moments};
+use crate::simulator::moderation::Moderation;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::requests::{self, Caller};
 use crate::simulator::strict::Strict;
@@ -38,6 +39,7 @@ pub(crate) struct State {
     first_limits: Limits,
     pub(crate) tokens: Tokens,
     pub(crate) messages: Messages,
+    pub(crate) moderation: Moderation,
     pub(crate) faults: Faults,
     pub(crate) calls: Vec<Call>,
     meters: Meters,
@@ -67,6 +69,7 @@ impl World {
             limits,
             tokens: Tokens::default(),
             messages: Messages::default(),
+            moderation: Moderation::default(),
             faults: Faults::default(),
             calls: Vec::new(),
             meters: Meters::default(),
@@ -122,6 +125,7 @@ impl World {
         let mut state = self.state();
         state.tokens = Tokens::default();
         state.messages = Messages::default();
+        state.moderation = Moderation::default();
         state.faults = Faults::default();
         state.meters = Meters::default();
         state.calls = Vec::new();
@@ -204,6 +208,7 @@ impl State {
         let draft = self.caller(app_key).read_send(body)?;
         self.pass(app_key, Api::Send, now)?;
         self.meters.pass_group(&draft.robot_code, &draft.open_conversation_id, &self.limits, now)?;
+        self.moderation.pass(&draft.msg_key, &draft.msg_param, draft.msg_param_bytes)?;
         Ok(json!({ "processQueryKey": self.messages.keep(draft, now) }))
     }
 

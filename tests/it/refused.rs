@@ -3,6 +3,8 @@
 //!
 //! No test here takes the time it tells of: the lanes are stepped with a clock that the simulator reads too.
 
+mod moderated;
+
 use std::sync::Arc;
 use std::time::Duration;
 

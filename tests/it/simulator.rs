@@ -9,6 +9,7 @@ mod checks;
 mod faults;
 mod life;
 mod limits;
+mod moderated;
 mod strict;
 
 use std::sync::Arc;
@@ -173,6 +174,8 @@ async fn a_wrong_control_request_says_what_is_wrong() {
         ("/sim/limits", r#"{"per_minute":1}"#),
         ("/sim/limits", r#"{"penalty":"soon"}"#),
         ("/sim/limits", ""),
+        ("/sim/moderation", r#"{"contains":"evil.example"}"#),
+        ("/sim/moderation", r#"{"code":"contain.unsafe.url","says":"evil.example"}"#),
         ("/sim/read", r#"{"process_query_key":"none","user_id":"u"}"#),
     ];
 

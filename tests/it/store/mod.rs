@@ -32,6 +32,7 @@ mod owning;
 mod pausing;
 mod recalling;
 mod receipts;
+mod refusing;
 mod seeing;
 mod sqlite;
 mod telling;
