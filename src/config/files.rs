@@ -219,8 +219,8 @@ mod tests {
         }
         let expected = "|admin|defaults|http|http.dingtalk_path|one app|one app.limits|one organisation|one receiver\
             |one receiver.limits|one receiver.limits.cooldown|one receiver.receipts|one source|one source.auth\
-            |one source.auth.basic|one source.auth.header|one source.auth.hmac|one source.fields|one source.severity|retry\
-            |route|store";
+            |one source.auth.basic|one source.auth.header|one source.auth.hmac|one source.fields|one source.severity\
+            |operator|retry|route|store";
         assert_eq!(places.into_iter().collect::<Vec<_>>().join("|"), expected);
     }
 }

@@ -47,8 +47,10 @@ impl Gate {
             (Outcome::Unavailable, _) => {
                 let is_probe = verdict.scope == Scope::Message && matches!(channel.health(), Health::Blocked(_));
                 let probed = is_probe.then(|| failed(verdict));
-                // Turned away: DingTalk lives and has something against this call, whatever it is.
-                let app = if verdict.is_turned_away() { Happening::Answered } else { failed(verdict) };
+                // Turned away: DingTalk lives and has something against this message, whatever it is. Without a token
+                // there is no message to have something against: nothing can be sent, and the app waits.
+                let lives = verdict.is_turned_away() && verdict.scope != Scope::App;
+                let app = if lives { Happening::Answered } else { failed(verdict) };
                 (app, probed)
             }
             (Outcome::Blocked, Scope::Channel | Scope::Message) => {

@@ -148,6 +148,9 @@ impl Operator {
             }
             Acted::NoSuch => Err(no_such_delivery()),
             Acted::WrongState(state) => Err(wrong_state(&Delivery { state, ..delivery }, &action)),
+            Acted::TakenOver(successor) => Err(ActionError::Conflict(format!(
+                "the delivery {successor} has taken it over, and waits or has arrived; look at that one"
+            ))),
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Acted {
     NoSuch,
     /// Nothing: it is in a state in which this cannot be done.
     WrongState(State),
+    /// Nothing: this other delivery took it over and waits or has arrived; to hand it over again would tell it twice.
+    TakenOver(DeliveryId),
 }
 
 /// A delivery of this receiver entered this state.

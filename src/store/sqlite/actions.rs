@@ -6,9 +6,10 @@
 //! it meets nothing twice and nothing that came later.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use crate::model::delivery::State;
+use crate::model::name::DeliveryId;
 use crate::store::action::{Acted, Action, Entered, Place, Selection};
 use crate::store::handing::Heir;
 use crate::store::sqlite::columns::millis;
@@ -61,11 +62,21 @@ fn apply(work: &mut Work, delivery: &Standing, action: &Action, now: Timestamp) 
             if !matches!(delivery.state, State::Queued | State::Dead | State::Cancelled) {
                 return Ok(Acted::WrongState(delivery.state));
             }
+            if let Some(successor) = living_successor(&work.conn, delivery.seq)? {
+                return Ok(Acted::TakenOver(successor));
+            }
             work.refuse_if_full(u64::from(!delivery.state.is_open()))?;
             let (delivery, entered) = handing::hand_over(work, delivery, &Heir::told_nothing(to), None, now)?;
             Ok(Acted::Done { delivery, entered })
         }
     }
+}
+
+/// The delivery that took this one over, unless nothing came of that one either.
+fn living_successor(conn: &Connection, seq: i64) -> rusqlite::Result<Option<DeliveryId>> {
+    let sql = "select s.id from deliveries d join deliveries s on s.id = d.handed_to
+               where d.seq = ?1 and s.state not in ('dead', 'cancelled')";
+    conn.prepare_cached(sql)?.query_row([seq], |row| row.get(0).map(DeliveryId)).optional()
 }
 
 fn redrive(work: &mut Work, delivery: &Standing) -> Result<Acted, Failure> {
@@ -128,6 +139,13 @@ pub(super) fn statement(which: &Selection, place: Place, limit: usize) -> (Strin
     if let Some(before) = which.before {
         values.push(Box::new(millis(before)));
         sql.push_str(&format!(" and created_at < ?{}", values.len()));
+    }
+    if matches!(which.state, State::Dead | State::Cancelled) {
+        // What another delivery took over, and still brings or has brought, is not told a second time.
+        sql.push_str(
+            " and not exists (select 1 from deliveries s
+                              where s.id = deliveries.handed_to and s.state not in ('dead', 'cancelled'))",
+        );
     }
     sql.push_str(" order by seq limit ?4");
     (sql, values)

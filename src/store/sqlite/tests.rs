@@ -91,7 +91,7 @@ fn a_walk_meets_what_it_looks_for_and_not_all_that_was_ever_delivered() {
     let dead = crate::model::delivery::State::Dead;
     let of_a_lane = crate::store::action::Selection { state: dead, receivers, before: Some(NOW) };
     let place = Reached { after: 0, until: 9 };
-    insta::assert_snapshot!(plan(&actions::statement(&of_a_lane, place, 100).0), @"SEARCH deliveries USING INDEX not_delivered (state=? AND seq>? AND seq<?) | LIST SUBQUERY 1 | SCAN json_each VIRTUAL TABLE INDEX 1: | CREATE BLOOM FILTER");
+    insta::assert_snapshot!(plan(&actions::statement(&of_a_lane, place, 100).0), @"SEARCH deliveries USING INDEX not_delivered (state=? AND seq>? AND seq<?) | LIST SUBQUERY 1 | SCAN json_each VIRTUAL TABLE INDEX 1: | CREATE BLOOM FILTER | CORRELATED SCALAR SUBQUERY 2 | SEARCH s USING INDEX sqlite_autoindex_deliveries_1 (id=?)");
 }
 
 #[test]

@@ -82,6 +82,27 @@ async fn an_odd_answer_costs_time_and_never_a_message() {
     }
 }
 
+#[tokio::test]
+async fn whatever_a_request_for_a_token_draws_is_waited_for_and_opens_nothing() {
+    for code in ["system.error", "unknownError", "send.ding.exception", "brand.new", "processQueryKey.expireTime"] {
+        for status in [400, 418, 500] {
+            let mut bench = Bench::with(IMPATIENT, BEGIN, simulated).await;
+            bench.simulator.fault(Api::Token, 1_000, Answer::code(status, code));
+            bench.accept("oncall", &fixture("one-firing.json")).await;
+
+            bench.work_for(HOUR).await;
+
+            // Down: three that fail one after another, then 1, 2, 4, … up to every 30 s. Blocked: 30 s up to 10 min.
+            let asked = calls(&bench, Api::Token).len();
+            let [state] = states(&bench, &["oncall"]).await.try_into().unwrap();
+            let bounds = if state == "down" { 60..=130 } else { 5..=12 };
+            assert!(bounds.contains(&asked), "HTTP {status} {code}: {asked} times in an hour");
+            assert!(["down", "blocked"].contains(&state.as_str()), "HTTP {status} {code}: {state}");
+            assert_eq!(only(&bench, "oncall").await["attempts"], 0, "HTTP {status} {code}");
+        }
+    }
+}
+
 fn line(attempt: &Value) -> String {
     let status = attempt["http_status"].as_u64().map_or_else(|| "no answer".to_owned(), |it| format!("HTTP {it}"));
     format!("{status} {}", attempt["code"].as_str().unwrap())

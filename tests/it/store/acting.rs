@@ -5,7 +5,7 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::store::action::{Acted, Action};
+use dingtalk_relay::store::action::{Acted, Action, Selection};
 use dingtalk_relay::store::{Next, StoreError, Want};
 use jiff::Timestamp;
 
@@ -24,7 +24,7 @@ on_every_store!(
     what_is_handed_over_goes_on_as_a_new_delivery_in_the_other_lane,
     what_is_dead_stays_so_when_it_is_handed_over,
     nothing_under_way_or_at_its_end_is_handed_over,
-    a_human_hands_over_as_often_as_they_like,
+    nothing_is_handed_over_again_while_its_successor_waits_or_has_arrived,
     what_is_handed_over_to_its_own_lane_is_brought_back,
     what_is_handed_over_is_the_latest_of_its_key_there,
     every_lane_that_has_something_new_to_look_at_is_rung,
@@ -248,13 +248,20 @@ async fn nothing_under_way_or_at_its_end_is_handed_over(store: Fresh) {
     assert_eq!(store.hand_over(&gone, "night", at(2)).await, Acted::WrongState(State::HandedOver));
 }
 
-async fn a_human_hands_over_as_often_as_they_like(store: Fresh) {
+async fn nothing_is_handed_over_again_while_its_successor_waits_or_has_arrived(store: Fresh) {
     let dead = store.dead("db", at(0)).await;
     let new = done(store.hand_over(&dead, "dev", at(1)).await);
+    assert_eq!(store.hand_over(&dead, "dev", at(2)).await, Acted::TakenOver(new.clone()), "asked twice");
+    assert_eq!(store.hand_over(&dead, "night", at(2)).await, Acted::TakenOver(new.clone()));
+    let many = Selection { state: State::Dead, receivers: None, before: None };
+    let again = Action::HandOver { to: name("night") };
+    assert_eq!(store.act_on_some(&many, None, again.clone(), at(2)).await.unwrap().done, 0);
+    assert_eq!(store.count(&many).await.unwrap(), 0, "what is counted is what would be done");
 
-    let third = done(store.hand_over(&dead, "night", at(3)).await);
+    store.cancel(&new, at(3)).await;
+
+    let third = done(store.hand_over(&dead, "night", at(4)).await);
     assert_eq!(store.shown(&dead).await.handed_to, Some(third), "the latest");
-    assert_eq!(store.shown(&new).await.state, State::Queued, "nobody called it off");
 }
 
 async fn what_is_handed_over_to_its_own_lane_is_brought_back(store: Fresh) {
