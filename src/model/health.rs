@@ -178,11 +178,11 @@ impl Health {
     }
 
     /// A stored state, as a process that starts at `now` takes it up. The configuration has just been read, so what
-    /// it may have mended is tried at once. No wait is longer than it could have become by itself: the clock may have
+    /// it may have mended (credentials, a larger month) is tried at once. No wait is longer than it could have become by itself: the clock may have
     /// been wrong when it was written.
     pub fn taken_up(self, now: Timestamp) -> Self {
         let soon = |at: Timestamp| at.min(later(now, LONGEST_WAIT));
-        match self.mended(Cause::App, now) {
+        match self.mended(Cause::App, now).mended(Cause::Month, now) {
             flowing @ (Self::Flowing | Self::Failing { .. }) => flowing,
             Self::Cooling { until, times } => Self::Cooling { until: soon(until), times },
             Self::Down { since, probe_at, times, code, reason } => {

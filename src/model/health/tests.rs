@@ -127,6 +127,7 @@ fn what_is_down_or_blocked_says_why_and_since_when_however_often_it_was_probed()
 fn a_restart_tries_what_may_have_been_mended_and_believes_no_wait_of_a_wrong_clock() {
     let block = |cause| Health::Flowing.after(blocked(cause), at(0)).taken_up(at(1));
     assert_eq!(block(Cause::App).go(at(1)), Go::Probe);
+    assert_eq!(block(Cause::Month).go(at(1)), Go::Probe, "it may have been given more calls");
     assert_eq!(block(Cause::Channel).go(at(1)), Go::Wait(at(60)));
     let in_a_year = Health::Cooling { until: at(365 * 86_400), times: 0 };
     assert_eq!(in_a_year.taken_up(at(0)).go(at(0)), Go::Wait(at(21_600)));
