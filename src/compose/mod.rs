@@ -31,6 +31,8 @@ pub const BUDGET: usize = 14_000;
 
 /// A title says enough in so many bytes; `render` keeps it far shorter.
 const LONGEST_TITLE: usize = 512;
+/// What stands where there is nothing to say.
+const NOTHING: &str = "…";
 /// What stands behind a title that came alone.
 const REST: &str = "(DingTalk refused the rest of this message. The whole of it is on the page of the relay.)";
 
@@ -121,9 +123,10 @@ fn markdown(msg_key: MsgKey, mut fields: Map<String, Value>, content: &Content, 
     fields.insert("text".to_owned(), "".into());
     let frame = Value::Object(fields.clone()).to_string().len();
     let Fitted { text, left_out, cut } = fitting::fitted(content, budget.saturating_sub(frame));
-    // Parts that were clean by themselves may be a link together.
-    let text = strip::without(&text, form);
     let text = if text.trim().is_empty() { title } else { text };
+    // Parts that were clean by themselves may be a link together, and so may a title that stands in as markdown.
+    let text = strip::without(&text, form);
+    let text = if text.trim().is_empty() { NOTHING.to_owned() } else { text };
     fields.insert("text".to_owned(), text.into());
     Made { composed: Composed { msg_key, msg_param: Value::Object(fields).to_string() }, left_out, cut }
 }
@@ -148,7 +151,7 @@ fn text(content: &Content, form: &Form, budget: usize) -> Made {
 /// DingTalk refuses an empty title, an empty text and an empty content.
 fn title(content: &Content, budget: usize) -> String {
     let title = clip(content.title.trim(), LONGEST_TITLE.min(budget / 4));
-    if title.is_empty() { "…".to_owned() } else { title }
+    if title.is_empty() { NOTHING.to_owned() } else { title }
 }
 
 #[cfg(test)]

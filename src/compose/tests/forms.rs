@@ -83,6 +83,14 @@ fn what_cannot_be_a_button_stays_a_link_and_an_address_is_offered_once() {
 }
 
 #[test]
+fn a_title_that_stands_in_for_the_text_is_clean_too() {
+    let title = "[](http://evil.example)".to_owned();
+    let empty = Content { title, header: String::new(), footer: String::new(), ..content(vec![]) };
+    let form = Form { without_links: true, without_pictures: true, ..Form::default() };
+    assert_eq!(single(&empty, CARD, &form, BUDGET).msg_param, r#"{"text":"…","title":"[](…)"}"#);
+}
+
+#[test]
 fn a_card_without_anything_to_tap_on_is_markdown() {
     assert_eq!(full(&alert(0), CARD), full(&alert(0), Look::Markdown));
 }
