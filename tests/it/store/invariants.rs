@@ -75,6 +75,8 @@ struct Held {
     severity: Severity,
     state: State,
     due: Timestamp,
+    /// Another delivery has taken it over, and waits.
+    taken_over: bool,
 }
 
 /// A call under way.
@@ -150,7 +152,7 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
 async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity) {
     let accepted = store.accept(event(KEYS[key]).to("oncall", severity).0, model.now).await.unwrap();
     let id = accepted.deliveries[0].0.clone();
-    model.lane.push(Held { id, key, severity, state: State::Queued, due: model.now });
+    model.lane.push(Held { id, key, severity, state: State::Queued, due: model.now, taken_over: false });
 }
 
 async fn claim(store: &Fresh, model: &mut Model, ownership: &Ownership, want: Want) {
@@ -206,6 +208,10 @@ async fn act(store: &Fresh, model: &mut Model, which: usize, how: Hand) {
         assert_eq!(acted, Acted::WrongState(state));
         return;
     }
+    if matches!(how, Hand::Elsewhere) && std::mem::replace(&mut model.lane[place].taken_over, true) {
+        assert!(matches!(acted, Acted::TakenOver(_)), "{acted:?}");
+        return;
+    }
     assert!(matches!(acted, Acted::Done { .. }), "{acted:?}");
     if then != state {
         model.become_state(&id, then, model.now);
@@ -239,7 +245,7 @@ async fn check(store: &Fresh, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_or_overtaken_and_no_state_jumps(steps in prop::collection::vec(step(), 1..60)) {
