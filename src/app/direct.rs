@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::compose;
 use crate::config::{Config, Receiver};
 use crate::dingtalk::Client;
-use crate::model::form::{Form, Look};
+use crate::model::form::Form;
 use crate::model::message::Target;
 use crate::model::outcome::Verdict;
 use crate::render::written;
@@ -23,7 +23,7 @@ pub async fn send(config: &Config, receiver: &Receiver, title: &str, text: &str)
     client.authorise(Timestamp::now()).await.map_err(|verdict| not_sent(&verdict))?;
     let now = Timestamp::now();
     let message =
-        compose::single(&written::content(title, text, "", now), Look::Markdown, &Form::default(), compose::BUDGET);
+        compose::single(&written::content(title, text, "", now), &receiver.style, &Form::default(), compose::BUDGET);
     let target = Target {
         robot_code: receiver.robot_code.clone(),
         open_conversation_id: receiver.open_conversation_id.clone(),

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::compose::fitting::Fitted;
 use crate::compose::measure::{clip, encoded_len};
 use crate::model::content::{Button, Content, ContentItem};
-use crate::model::form::{Form, Length, Look, Shape};
+use crate::model::form::{Form, Length, Look, Shape, Style};
 use crate::model::message::{Composed, MsgKey};
 use crate::model::outcome::Complaint;
 
@@ -41,8 +41,8 @@ const REST: &str = "(DingTalk refused the rest of this message. The whole of it 
 ///
 /// The worst item stands there in full, then as many of the others as fit on a line each, the worst of them in full
 /// too where there is room; the rest is counted by severity.
-pub fn single(content: &Content, look: Look, form: &Form, budget: usize) -> Composed {
-    fitted(content, look, form, budget).composed
+pub fn single(content: &Content, style: &Style, form: &Form, budget: usize) -> Composed {
+    fitted(content, style, form, budget).composed
 }
 
 /// A message, and what did not get into it.
@@ -57,9 +57,9 @@ pub struct Made {
 }
 
 /// [`single`], and what it had to leave out.
-pub fn fitted(content: &Content, look: Look, form: &Form, budget: usize) -> Made {
+pub fn fitted(content: &Content, style: &Style, form: &Form, budget: usize) -> Made {
     let (content, budget) = (stripped(content, form), form.length.of(budget));
-    match (form.shape, look) {
+    match (form.shape, style.look) {
         (Shape::Text, _) => text(&content, form, budget),
         (Shape::Wanted, Look::Card(layout)) => match card::card(&content, layout, budget / 2) {
             Some(card) => markdown(card.msg_key, card.fields, &card.content, form, budget),
@@ -75,14 +75,14 @@ pub fn fitted(content: &Content, look: Look, form: &Form, budget: usize) -> Made
 /// next plainer one that says it differently. What is refused is never sent again as it was.
 pub fn plainer(
     content: &Content,
-    look: Look,
+    style: &Style,
     form: &Form,
     refused: &Composed,
     complaint: Complaint,
     code: &str,
 ) -> Option<Form> {
     let mut next = form.plainer(complaint)?;
-    while single(content, look, &next, BUDGET) == *refused {
+    while single(content, style, &next, BUDGET) == *refused {
         next = next.plainer(complaint)?;
     }
     next.refused_with.push(code.to_owned());

@@ -36,7 +36,7 @@ fn content(items: Vec<ContentItem>) -> Content {
 }
 
 fn text(content: &Content, budget: usize) -> String {
-    let param = single(content, Look::Markdown, &Form::default(), budget).msg_param;
+    let param = single(content, &Style::default(), &Form::default(), budget).msg_param;
     assert!(param.len() <= budget, "{} bytes", param.len());
     let fields: Value = serde_json::from_str(&param).unwrap();
     assert!(!fields["title"].as_str().unwrap().is_empty());
@@ -113,7 +113,7 @@ fn a_giant_header_leaves_room_for_an_item() {
 #[test]
 fn nothing_at_all_is_still_a_message() {
     let empty = Content { title: String::new(), header: String::new(), footer: String::new(), ..content(vec![]) };
-    assert_eq!(single(&empty, Look::Markdown, &Form::default(), BUDGET).msg_param, r#"{"text":"…","title":"…"}"#);
+    assert_eq!(single(&empty, &Style::default(), &Form::default(), BUDGET).msg_param, r#"{"text":"…","title":"…"}"#);
 }
 
 #[test]

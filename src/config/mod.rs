@@ -41,9 +41,8 @@ use crate::config::secret::Secret;
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Format, Map, Node};
 use crate::model::event::Severity;
-use crate::model::form::Look;
+use crate::model::form::Style;
 use crate::model::health::Backoff;
-use crate::model::language::Language;
 use crate::model::name::Name;
 
 /// Whether `*_file` secrets are opened while loading.
@@ -231,14 +230,11 @@ pub struct Receiver {
     pub open_conversation_id: String,
     /// Needed if the robot was installed through a group cool app.
     pub cool_app_code: Option<String>,
-    /// What its messages are at best: from `message` and `buttons`.
-    pub look: Look,
+    /// What its messages are made for: the look from `message` and `buttons`; the time zone by the language where none
+    /// is named.
+    pub style: Style,
     /// The operator's own template; `None`: the built-in one of the source's kind.
     pub template: Option<String>,
-    /// What the relay tells this receiver by itself is written in.
-    pub language: Language,
-    /// The time zone of the times shown: an IANA name; by the language where none is named.
-    pub timezone: jiff::tz::TimeZone,
     /// Never more than so many in any 60 s.
     pub messages_per_minute: NonZeroU32,
     /// After DingTalk says "too fast".

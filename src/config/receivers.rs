@@ -14,7 +14,7 @@ use crate::config::scalar::{Scalar, flag, one_of, positive_u32, text, time_zone,
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Map, Node};
 use crate::config::{App, OnUnknownOutcome, Receipts, Receiver};
-use crate::model::form::{Buttons, Look};
+use crate::model::form::{Buttons, Look, Style};
 use crate::model::health::Backoff;
 use crate::model::language::Language;
 use crate::model::name::Name;
@@ -106,10 +106,12 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
         app,
         open_conversation_id: open_conversation_id?,
         cool_app_code,
-        look: if is_card? { Look::Card(buttons?) } else { Look::Markdown },
+        style: Style {
+            look: if is_card? { Look::Card(buttons?) } else { Look::Markdown },
+            language,
+            timezone: timezone.or_else(|| time_zone(language.of("UTC", "Asia/Shanghai")).ok())?,
+        },
         template,
-        language,
-        timezone: timezone.or_else(|| time_zone(language.of("UTC", "Asia/Shanghai")).ok())?,
         messages_per_minute: limits.0?,
         cooldown: limits.1?,
         on_unknown_outcome: on_unknown_outcome?,

@@ -21,7 +21,7 @@ use crate::dispatch::next::{Circumstances, next};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::observe::Changes;
-use crate::model::form::{Form, Look};
+use crate::model::form::{Form, Style};
 use crate::model::health::later;
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
@@ -39,7 +39,7 @@ const HANDED_OVER_AT_ONCE: usize = 100;
 pub struct Lane {
     receiver: Name,
     target: Target,
-    look: Look,
+    style: Style,
     hold: bool,
     /// How long after a send DingTalk is asked first who has read it.
     ask_receipts_after: Option<Duration>,
@@ -94,7 +94,7 @@ impl Lane {
         Self {
             receiver,
             target,
-            look: settings.look,
+            style: settings.style.clone(),
             hold,
             ask_receipts_after,
             fallback,
@@ -238,7 +238,7 @@ impl Lane {
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
-        let composed = compose::single(&first.content, self.look, &first.form, compose::BUDGET);
+        let composed = compose::single(&first.content, &self.style, &first.form, compose::BUDGET);
         let answer = self.gate.send(&self.target, &composed, now).await;
         let now = later(now, answer.took);
         let verdict = answer.result.as_ref().err();
@@ -263,7 +263,7 @@ impl Lane {
     fn plainer(&self, delivery: &ClaimedDelivery, refused: &Composed, verdict: Option<&Verdict>) -> Option<Form> {
         let verdict = verdict?;
         let complaint = verdict.complaint?;
-        compose::plainer(&delivery.content, self.look, &delivery.form, refused, complaint, &verdict.code)
+        compose::plainer(&delivery.content, &self.style, &delivery.form, refused, complaint, &verdict.code)
     }
 
     /// Stores how the last attempt ended. What the store does not take now is kept for the next step.

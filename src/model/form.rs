@@ -5,8 +5,10 @@
 //! way down: it answers the complaint first, then goes from card to markdown to text, and at last says the title
 //! alone. Every step is plainer than the one before, so the way has an end. Knows no markdown and no bytes.
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::model::language::Language;
 use crate::model::outcome::Complaint;
 
 /// What a receiver wants its messages to be, where there is nothing against it.
@@ -17,6 +19,23 @@ pub enum Look {
     Markdown,
     /// Text with buttons below, where there is something to tap on.
     Card(Buttons),
+}
+
+/// How a receiver wants to be spoken to: what a message is made for, beside what it says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Style {
+    /// What it looks like at best.
+    pub look: Look,
+    /// The language of our own words around it.
+    pub language: Language,
+    /// The time zone of the times shown.
+    pub timezone: TimeZone,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { look: Look::default(), language: Language::default(), timezone: TimeZone::UTC }
+    }
 }
 
 /// How the buttons of a card stand.

@@ -20,7 +20,7 @@ use crate::config::Receiver;
 use crate::config::problem::hint;
 use crate::ingest::{self, Way};
 use crate::model::content::Button;
-use crate::model::form::Form;
+use crate::model::form::{Form, Style};
 use crate::model::message::{Composed, MsgKey};
 use crate::model::name::Name;
 use crate::operator::members::{BadAsk, Members};
@@ -149,10 +149,11 @@ pub fn preview(configured: Configured<'_>, asked: &Asked, now: Timestamp) -> Res
     let told: BTreeSet<_> =
         parts.groups.iter().flat_map(|group| &group.items).map(|item| ptr::from_ref(*item)).collect();
     let decided = configured.routes.filter(|_| matches!(way, Way::Routed));
+    let unknown = Style::default();
     let receives = |group: &Group<'_>| {
-        let look = configured.receivers.get(group.receiver).map(|receiver| receiver.look).unwrap_or_default();
+        let style = configured.receivers.get(group.receiver).map_or(&unknown, |receiver| &receiver.style);
         let renderer = configured.renderer;
-        let warnings = Warnings { renderer, routes: decided, event: &event, group, look, doubts: &doubts };
+        let warnings = Warnings { renderer, routes: decided, event: &event, group, style, doubts: &doubts };
         configured.received(&warnings, template)
     };
     Ok(Preview {
@@ -211,7 +212,7 @@ impl<'c> Configured<'c> {
         let group = part.group;
         let rendered = self.renderer.try_out(part.event, &group.items, group.receiver, template);
         let receiver = self.receivers.get(group.receiver);
-        let made = compose::fitted(&rendered.content, part.look, &Form::default(), compose::BUDGET);
+        let made = compose::fitted(&rendered.content, part.style, &Form::default(), compose::BUDGET);
         let warnings = part.of(template, &rendered, &made);
         Received {
             receiver: group.receiver.clone(),

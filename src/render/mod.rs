@@ -144,7 +144,7 @@ impl Renderer {
     pub fn compile(config: &Config) -> Result<Self, Vec<Problem>> {
         let engine = engine_with(&config.templates, &config.receivers)?;
         let taste =
-            |receiver: &Receiver| Taste { template: receiver.template.clone(), zone: receiver.timezone.clone() };
+            |receiver: &Receiver| Taste { template: receiver.template.clone(), zone: receiver.style.timezone.clone() };
         let receivers = config.receivers.iter().map(|(name, receiver)| (name.clone(), taste(receiver))).collect();
         Ok(Self { engine, receivers, failing: Failing::default() })
     }

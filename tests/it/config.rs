@@ -75,9 +75,9 @@ receivers:
     let third = &config.unwrap().receivers["third"];
 
     let receiver = &defaulted.receivers["oncall"];
-    assert_eq!(receiver.timezone.iana_name(), Some("Europe/Paris"));
+    assert_eq!(receiver.style.timezone.iana_name(), Some("Europe/Paris"));
     assert_eq!((receiver.messages_per_minute.get(), receiver.cooldown.first.as_secs()), (10, 60));
-    assert_eq!(third.timezone.iana_name(), Some("Asia/Shanghai"), "its own");
+    assert_eq!(third.style.timezone.iana_name(), Some("Asia/Shanghai"), "its own");
     assert_eq!(third.cooldown.first.as_secs(), 5, "its own");
     assert_eq!((third.open_conversation_id.as_str(), third.robot_code.as_str()), ("cid2", "robot-of-second"));
     assert_eq!((third.app.as_str(), third.messages_per_minute.get()), ("ops", 11), "of the receiver two steps away");
@@ -161,7 +161,7 @@ fn the_environment_wins_over_files_and_is_read_as_each_key_wants_it() {
     assert_eq!(app.app_secret.reveal().unwrap().expose_secret(), "from-environment");
     assert_eq!((app.app_key.as_str(), app.calls_per_second.get()), ("00123", 7));
     assert_eq!(config.http.listen.port(), 9000);
-    assert_eq!(config.receivers["oncall"].timezone.iana_name(), Some("Asia/Tokyo"));
+    assert_eq!(config.receivers["oncall"].style.timezone.iana_name(), Some("Asia/Tokyo"));
 }
 
 #[test]

@@ -12,9 +12,8 @@ use dingtalk_relay::compose::{self, BUDGET};
 use dingtalk_relay::config::secret::Secret;
 use dingtalk_relay::config::{Admin, Config, Http, OnUnknownOutcome, Receipts, Receiver, Retry, Store};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
-use dingtalk_relay::model::form::{Form, Look};
+use dingtalk_relay::model::form::{Form, Style};
 use dingtalk_relay::model::health::Backoff;
-use dingtalk_relay::model::language::Language;
 use dingtalk_relay::model::name::EventId;
 use dingtalk_relay::render::Renderer;
 use serde_json::Value;
@@ -99,7 +98,7 @@ fn two_thousand_items_take_no_time() {
     let items: Vec<&Item> = event.items.iter().collect();
     let content = renderer().render(&event, &items, &"oncall".parse().unwrap());
     let began = Instant::now();
-    compose::single(&content, Look::Markdown, &Form::default(), BUDGET);
+    compose::single(&content, &Style::default(), &Form::default(), BUDGET);
     // It takes less than one; this is a debug build on a busy machine.
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
 }
@@ -116,7 +115,7 @@ fn shown_to(fixture: &str, receiver: &str) -> String {
 fn message(event: &Event, receiver: &str) -> String {
     let items: Vec<&Item> = event.items.iter().collect();
     let content = renderer().render(event, &items, &receiver.parse().unwrap());
-    let param = compose::single(&content, Look::Markdown, &Form::default(), BUDGET).msg_param;
+    let param = compose::single(&content, &Style::default(), &Form::default(), BUDGET).msg_param;
     assert!(param.len() <= BUDGET);
     let fields: Value = serde_json::from_str(&param).unwrap();
     let (title, text) = (fields["title"].as_str().unwrap(), fields["text"].as_str().unwrap());
@@ -130,10 +129,8 @@ fn renderer() -> Renderer {
         robot_code: "ding1".to_owned(),
         open_conversation_id: "cid1==".to_owned(),
         cool_app_code: None,
-        look: Look::default(),
+        style: Style { timezone: jiff::tz::TimeZone::get(zone).unwrap(), ..Style::default() },
         template: None,
-        language: Language::En,
-        timezone: jiff::tz::TimeZone::get(zone).unwrap(),
         messages_per_minute: NonZeroU32::new(20).unwrap(),
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use dingtalk_relay::config::{OnUnknownOutcome, Receipts, Receiver, Route};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
-use dingtalk_relay::model::form::Look;
+use dingtalk_relay::model::form::Style;
 use dingtalk_relay::model::health::Backoff;
-use dingtalk_relay::model::language::Language;
 use dingtalk_relay::model::name::{EventId, Name};
 use dingtalk_relay::routing::Routes;
 use dingtalk_relay::routing::seen::Seen;
@@ -334,10 +333,8 @@ fn receivers() -> BTreeMap<Name, Receiver> {
         robot_code: "ding".into(),
         open_conversation_id: "cid".into(),
         cool_app_code: None,
-        look: Look::default(),
+        style: Style::default(),
         template: None,
-        language: Language::En,
-        timezone: jiff::tz::TimeZone::UTC,
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,

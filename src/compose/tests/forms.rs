@@ -27,8 +27,12 @@ fn alert(buttons: usize) -> Content {
     }
 }
 
+fn style(look: Look) -> Style {
+    Style { look, ..Style::default() }
+}
+
 fn full(content: &Content, look: Look) -> Composed {
-    single(content, look, &Form::default(), BUDGET)
+    single(content, &style(look), &Form::default(), BUDGET)
 }
 
 fn fields(composed: &Composed) -> Value {
@@ -46,8 +50,9 @@ fn every_template_on_the_wire() {
     let vertical = (0..=6).map(|buttons| (format!("{buttons}, vertical"), full(&alert(buttons), CARD)));
     let sides = Look::Card(Buttons::Horizontal);
     let horizontal = (0..=3).map(|buttons| (format!("{buttons}, horizontal"), full(&alert(buttons), sides)));
-    let text = single(&alert(2), CARD, &Form { shape: Shape::Text, ..Form::default() }, BUDGET);
-    let title = single(&alert(2), CARD, &Form { length: Length::Title, shape: Shape::Text, ..Form::default() }, BUDGET);
+    let text = single(&alert(2), &style(CARD), &Form { shape: Shape::Text, ..Form::default() }, BUDGET);
+    let title =
+        single(&alert(2), &style(CARD), &Form { length: Length::Title, shape: Shape::Text, ..Form::default() }, BUDGET);
     let others = [("text".to_owned(), text), ("title alone".to_owned(), title)];
     let shown = vertical.chain(horizontal).chain(others);
     let shown: Vec<_> = shown.map(|(what, it)| format!("{what}: {}\n{}", it.msg_key, it.msg_param)).collect();
@@ -87,7 +92,7 @@ fn a_title_that_stands_in_for_the_text_is_clean_too() {
     let title = "[](http://evil.example)".to_owned();
     let empty = Content { title, header: String::new(), footer: String::new(), ..content(vec![]) };
     let form = Form { without_links: true, without_pictures: true, ..Form::default() };
-    assert_eq!(single(&empty, CARD, &form, BUDGET).msg_param, r#"{"text":"…","title":"[](…)"}"#);
+    assert_eq!(single(&empty, &style(CARD), &form, BUDGET).msg_param, r#"{"text":"…","title":"[](…)"}"#);
 }
 
 #[test]
@@ -99,8 +104,8 @@ fn a_card_without_anything_to_tap_on_is_markdown() {
 fn refused_for_ever(content: &Content, look: Look, complaint: Complaint) -> Vec<Composed> {
     let (mut form, mut tried) = (Form::default(), vec![]);
     loop {
-        let composed = single(content, look, &form, BUDGET);
-        let next = plainer(content, look, &form, &composed, complaint, "a.code");
+        let composed = single(content, &style(look), &form, BUDGET);
+        let next = plainer(content, &style(look), &form, &composed, complaint, "a.code");
         tried.push(composed);
         match next {
             Some(next) => form = next,
@@ -141,7 +146,7 @@ fn what_is_too_long_is_halved_and_halved_again() {
 #[test]
 fn text_says_what_markdown_said_with_the_addresses_written_out() {
     let form = Form { shape: Shape::Text, ..Form::default() };
-    insta::assert_snapshot!(words(&single(&alert(2), CARD, &form, BUDGET)), @r#"
+    insta::assert_snapshot!(words(&single(&alert(2), &style(CARD), &form, BUDGET)), @r#"
     🔴 2 critical firing: DiskFull
 
     the header
@@ -229,7 +234,7 @@ proptest! {
         form in any_form(),
         budget in prop_oneof![Just(BUDGET), 100..2_000_usize],
     ) {
-        let composed = single(&content, look, &form, budget);
+        let composed = single(&content, &style(look), &form, budget);
 
         prop_assert!(composed.msg_param.len() <= budget, "{} of {budget}", composed.msg_param.len());
         let fields = fields(&composed);
@@ -268,9 +273,9 @@ proptest! {
         let mut form = Form::default();
         let mut tried = 1;
         for complaint in complaints {
-            let composed = single(&content, CARD, &form, BUDGET);
-            let Some(next) = plainer(&content, CARD, &form, &composed, Complaint::ALL[complaint], "a.code") else { break };
-            prop_assert_ne!(single(&content, CARD, &next, BUDGET), composed, "the same again");
+            let composed = single(&content, &style(CARD), &form, BUDGET);
+            let Some(next) = plainer(&content, &style(CARD), &form, &composed, Complaint::ALL[complaint], "a.code") else { break };
+            prop_assert_ne!(single(&content, &style(CARD), &next, BUDGET), composed, "the same again");
             form = next;
             tried += 1;
         }

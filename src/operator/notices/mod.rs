@@ -84,7 +84,11 @@ impl Notices {
         let to = known.config.operator.as_ref().map(|name| {
             let settings = &known.config.receivers[name];
             let page = known.config.admin.external_url.as_ref();
-            Addressee { name, settings, voice: Voice { language: settings.language, zone: &settings.timezone, page } }
+            Addressee {
+                name,
+                settings,
+                voice: Voice { language: settings.style.language, zone: &settings.style.timezone, page },
+            }
         });
         let (apps, lanes) = (self.operator.apps(now).await?, self.operator.lanes(now).await?);
         let Book { told, tolls } = self.operator.store.book().await?;

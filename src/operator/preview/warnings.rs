@@ -10,7 +10,7 @@ use std::ptr;
 use crate::compose::{self, Made};
 use crate::model::content::Content;
 use crate::model::event::Event;
-use crate::model::form::Look;
+use crate::model::form::{Look, Style};
 use crate::model::message::Composed;
 use crate::render::{Failure, Rendered, Renderer, doubts};
 use crate::routing::{Group, Routes};
@@ -23,8 +23,8 @@ pub(super) struct Warnings<'w> {
     pub(super) routes: Option<&'w Routes>,
     pub(super) event: &'w Event,
     pub(super) group: &'w Group<'w>,
-    /// How the receiver wants its messages to look.
-    pub(super) look: Look,
+    /// What the receiver wants its messages to be made for.
+    pub(super) style: &'w Style,
     /// What the source doubts, of all items.
     pub(super) doubts: &'w [Doubt],
 }
@@ -48,7 +48,7 @@ impl Warnings<'_> {
 
     /// What was offered to tap on and got no button, where buttons are wanted.
     fn of_buttons(&self, content: &Content, message: &Composed) -> Vec<String> {
-        if self.look == Look::Markdown {
+        if self.style.look == Look::Markdown {
             return Vec::new();
         }
         if content.buttons.is_empty() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dingtalk_relay::compose::{self, BUDGET};
 use dingtalk_relay::config::{self, Auth, Fields, SeverityRules, Source, SourceKind};
 use dingtalk_relay::model::event::{Event, Item, Severity};
-use dingtalk_relay::model::form::{Form, Look};
+use dingtalk_relay::model::form::{Form, Style};
 use dingtalk_relay::render::Renderer;
 use dingtalk_relay::sources::{BadBody, Decoded, Sources};
 use http::{HeaderMap, HeaderValue};
@@ -67,7 +67,7 @@ route: { receiver: dev }
     pub fn message(&self, event: &Event) -> Shown {
         let items: Vec<&Item> = event.items.iter().collect();
         let content = self.renderer.render(event, &items, &"dev".parse().unwrap());
-        let param = compose::single(&content, Look::Markdown, &Form::default(), BUDGET).msg_param;
+        let param = compose::single(&content, &Style::default(), &Form::default(), BUDGET).msg_param;
         let fields: Value = serde_json::from_str(&param).unwrap();
         let text = |field: &str| fields[field].as_str().unwrap().to_owned();
         Shown { title: text("title"), text: text("text"), bytes: param.len() }

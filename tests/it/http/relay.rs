@@ -17,9 +17,8 @@ use dingtalk_relay::http::hooks::{Hooks, Live, Patience};
 use dingtalk_relay::http::{self, Limits};
 use dingtalk_relay::ingest::Ingest;
 use dingtalk_relay::model::event::Severity;
-use dingtalk_relay::model::form::Look;
+use dingtalk_relay::model::form::Style;
 use dingtalk_relay::model::health::Backoff;
-use dingtalk_relay::model::language::Language;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, Name};
 use dingtalk_relay::model::view::{AppState, BlockView, LaneState, Standing};
@@ -247,10 +246,8 @@ fn receiver(receiver: &str) -> config::Receiver {
         robot_code: "ding".into(),
         open_conversation_id: receiver.into(),
         cool_app_code: None,
-        look: Look::default(),
+        style: Style::default(),
         template: None,
-        language: Language::En,
-        timezone: jiff::tz::TimeZone::UTC,
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: config::OnUnknownOutcome::Resend,
