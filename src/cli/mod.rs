@@ -64,7 +64,8 @@ enum Command {
         /// for each app, and once for each group about a message that never was: credentials, region, this machine's
         /// address, permission, robot and group show in what it answers. Credentials that one region does not know are
         /// tried once in the other, unless base_url is set. A running relay counts none of these calls, and no store is
-        /// opened. Exit 1 if DingTalk says no to something; what could not be checked is said, and is no failure.
+        /// opened. Exit 1 if DingTalk says no to something, or could not be asked about an app (it was not reached, or put
+        /// it off): its host and the reason are said.
         #[arg(long, conflicts_with = "skip_secrets")]
         online: bool,
     },

@@ -1,9 +1,10 @@
 //! `check --online`, as a person reads it: what it will cost, then an app after another with its groups, one line
 //! each, and at the end what could not be checked.
 //!
-//! The report goes to standard output as the answers come; that DingTalk said no to something is also the error the
-//! program ends with (exit 1). What could not be checked is said, and is no failure. Knows nothing of codes: reasons
-//! and cures are printed as `dingtalk` tells them.
+//! The report goes to standard output as the answers come. That DingTalk said no to something, or could not be asked
+//! about an app at all, is also the error the program ends with (exit 1): whoever waits for the exit code asked for an
+//! answer. What an answer leaves open is said, and is no failure. Knows nothing of codes: reasons and cures are printed
+//! as `dingtalk` tells them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,8 +12,8 @@ use std::fmt::Write as _;
 use anyhow::bail;
 
 use crate::app::online::{Answers, Inquiry, Part, Said, costs, plan};
-use crate::config::Config;
 use crate::config::region::Region;
+use crate::config::{App, Config};
 use crate::model::name::Name;
 use crate::model::outcome::Verdict;
 
@@ -28,7 +29,8 @@ const ONLY_A_MESSAGE_SHOWS: [&str; 3] = [
 /// Asks DingTalk about a configuration that is sound.
 ///
 /// # Errors
-/// When DingTalk says no to something, or could not be asked for a reason on this machine.
+/// When DingTalk says no to something, or could not be asked about an app: it was not reached, gave no answer that
+/// can be read, or put it off.
 pub async fn check(config: &Config) -> anyhow::Result<()> {
     let plan = plan(config);
     if plan.is_empty() {
@@ -44,9 +46,9 @@ pub async fn check(config: &Config) -> anyhow::Result<()> {
         all.push((part, answers));
     }
     print!("\n{}", not_checked(config, &all));
-    let refused = refused(&all);
-    if !refused.is_empty() {
-        bail!("DingTalk says no to {}", refused.join(", "));
+    let failures: Vec<_> = [refused(&all), not_asked(&all)].into_iter().flatten().collect();
+    if !failures.is_empty() {
+        bail!("{}", failures.join("; "));
     }
     println!("\n{}", ending(&all));
     Ok(())
@@ -69,9 +71,7 @@ fn announcement(config: &Config, plan: &[Part<'_>]) -> String {
 /// An app and its groups.
 fn section(part: &Part<'_>, answers: &Answers) -> String {
     let (app, organisation) = (part.app, &part.app.organisation);
-    let place = app
-        .region
-        .map_or_else(|| app.base_url.origin().ascii_serialization(), |region| format!("region {}", region.as_str()));
+    let place = app.region.map_or_else(|| host(app), |region| format!("region {}", region.as_str()));
     let groups = part.groups.iter().map(|group| names(&group.receivers));
     let mut lines = vec![("the app".to_owned(), &answers.app, app_text(answers))];
     lines.extend(groups.zip(&answers.groups).map(|(names, said)| (names, said, group_text(said))));
@@ -162,21 +162,20 @@ fn unknown(part: &Part<'_>, answers: &Answers) -> Vec<String> {
     app.into_iter().chain(groups).collect()
 }
 
-/// How it ended, where DingTalk said no to nothing.
+/// How it ended, where DingTalk said no to nothing and could be asked about every app.
 fn ending(all: &[(&Part<'_>, Answers)]) -> String {
-    let said = || all.iter().flat_map(|(_, answers)| std::iter::once(&answers.app).chain(&answers.groups));
-    match said().filter(|said| matches!(said, Said::Unknown(_))).count() {
+    let groups = || all.iter().flat_map(|(_, answers)| &answers.groups);
+    match groups().filter(|said| matches!(said, Said::Unknown(_))).count() {
         0 => "DingTalk objects to nothing.".to_owned(),
-        unknown if unknown == said().count() => "Nothing could be checked.".to_owned(),
         unknown => format!(
-            "DingTalk objects to nothing it was asked, but {unknown} of {} apps and groups could not be checked.",
-            said().count(),
+            "DingTalk objects to nothing, but its answer leaves open whether {unknown} of {} groups are right.",
+            groups().count(),
         ),
     }
 }
 
 /// Every app and group that DingTalk says no to.
-fn refused(all: &[(&Part<'_>, Answers)]) -> Vec<String> {
+fn refused(all: &[(&Part<'_>, Answers)]) -> Option<String> {
     let mut refused = Vec::new();
     for (part, answers) in all {
         if matches!(answers.app, Said::No(_)) {
@@ -185,7 +184,23 @@ fn refused(all: &[(&Part<'_>, Answers)]) -> Vec<String> {
         let groups = part.groups.iter().zip(&answers.groups).filter(|(_, said)| matches!(said, Said::No(_)));
         refused.extend(groups.map(|(group, _)| names(&group.receivers)));
     }
-    refused
+    (!refused.is_empty()).then(|| format!("DingTalk says no to {}", refused.join(", ")))
+}
+
+/// Every app about which DingTalk could not be asked, where, and why; its groups were not asked about either.
+fn not_asked(all: &[(&Part<'_>, Answers)]) -> Option<String> {
+    let mut not_asked = Vec::new();
+    for (part, answers) in all {
+        if let Said::Unknown(Some(verdict)) = &answers.app {
+            not_asked.push(format!("app {} ({}: {})", part.name, host(part.app), verdict.code));
+        }
+    }
+    (!not_asked.is_empty()).then(|| format!("DingTalk could not be asked about {}", not_asked.join(", ")))
+}
+
+/// Where an app's DingTalk is, without what else its base URL may hold.
+fn host(app: &App) -> String {
+    app.base_url.origin().ascii_serialization()
 }
 
 #[cfg(test)]

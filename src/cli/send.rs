@@ -13,11 +13,13 @@ use reqwest::{RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::app::direct;
+use crate::app::direct::{self, Call};
 use crate::cli::BadUsage;
 use crate::config::problem::hint;
 use crate::config::{Config, Receiver};
+use crate::model::form::Length;
 use crate::model::name::Name;
+use crate::model::outcome::Verdict;
 use crate::operator::send::{DEFAULT_WAIT, wait};
 use crate::render::written::says_something;
 
@@ -39,7 +41,9 @@ pub struct Letter {
     /// How long to wait for it to be sent, at most 30s [default: 10s]
     #[arg(long, value_parser = wait)]
     wait: Option<Duration>,
-    /// Without a relay, by this command itself: nothing is stored, and no relay counts the call
+    /// Without a relay, by this command itself: nothing is stored, and no relay counts the calls
+    ///
+    /// What DingTalk refuses is tried in plainer forms, as the relay does: at most 4 calls, each of which is told.
     #[arg(long, conflicts_with = "wait")]
     direct: bool,
 }
@@ -56,12 +60,8 @@ pub async fn send(config: &Config, mut letter: Letter) -> anyhow::Result<()> {
         }
     }
     let receiver = receiver(config, &letter.receiver)?;
-    let key = if letter.direct {
-        eprintln!("dingtalk-relay: --direct: no relay counts this call, neither in the group's limit nor in the month");
-        direct::send(config, receiver, &letter.title, &letter.text).await?
-    } else {
-        through_relay(config, &letter).await?
-    };
+    let key =
+        if letter.direct { directly(config, receiver, &letter).await? } else { through_relay(config, &letter).await? };
     println!("{key}");
     Ok(())
 }
@@ -70,6 +70,43 @@ fn receiver<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Receiver> 
     let names = config.receivers.keys().map(Name::as_str);
     let no_such = || BadUsage(format!("there is no receiver `{}`; {}", name.escape_debug(), hint(name, names)));
     Ok(config.receivers.get(name).ok_or_else(no_such)?)
+}
+
+/// Sends it by the app's client, and tells of every call.
+async fn directly(config: &Config, receiver: &Receiver, letter: &Letter) -> anyhow::Result<String> {
+    eprintln!(
+        "dingtalk-relay: --direct: no relay counts what is called here, neither in the group's limit nor in the month"
+    );
+    let mut calls = 0;
+    let tell = |call: Call<'_>| {
+        calls += 1;
+        eprintln!("  call {calls}: {}", told(&call));
+    };
+    let sent = direct::send(config, receiver, &letter.title, &letter.text, tell).await;
+    match calls {
+        0 => eprintln!("  no call was made for it"),
+        1 => eprintln!("  1 call was made; it counts in the month unless DingTalk put it off"),
+        calls => eprintln!("  {calls} calls were made; each counts in the month unless DingTalk put it off"),
+    }
+    sent
+}
+
+/// `sampleMarkdown without links: refused: CODE: HINT`
+fn told(call: &Call<'_>) -> String {
+    let form = call.form;
+    let without =
+        [(form.without_links, "links"), (form.without_pictures, "pictures"), (form.without_mentions, "mentions")];
+    let without: Vec<_> = without.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect();
+    let without = if without.is_empty() { String::new() } else { format!(" without {}", without.join(" and ")) };
+    let length = match form.length {
+        Length::Whole | Length::Title => "",
+        Length::Half => " at half the length",
+        Length::Eighth => " at an eighth of the length",
+    };
+    let became = call
+        .verdict
+        .map_or_else(|| "sent".to_owned(), |Verdict { outcome, code, hint, .. }| format!("{outcome}: {code}: {hint}"));
+    format!("{}{without}{length}: {became}", call.msg_key)
 }
 
 async fn through_relay(config: &Config, letter: &Letter) -> anyhow::Result<String> {

@@ -84,7 +84,7 @@ receivers: { other: { app: second, open_conversation_id: cid-team== } }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_checked_is_no_failure_but_is_said() {
+async fn an_app_about_which_dingtalk_could_not_be_asked_is_a_failure() {
     let mut seen = String::new();
     for (api, answer, calls) in [
         (Api::Token, Answer::Html { status: 200 }, (1, 0)),
@@ -92,26 +92,47 @@ async fn what_could_not_be_checked_is_no_failure_but_is_said() {
         (Api::Query, Answer::Hang, (1, 1)),
         (Api::Query, Answer::ResetBefore, (1, 1)),
         (Api::Query, Answer::code(403, "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi"), (1, 1)),
-        (Api::Query, Answer::code(400, "resource.not.found"), (1, 2)),
     ] {
         let dingtalk = dingtalk(&["cid-oncall==", "cid-team=="]).await;
         dingtalk.fault(api, EVERY_CALL, answer);
         let output = check(&dingtalk.base_url(), "apps: { ops: { timeout: 700ms } }").await;
-        assert_eq!((output.status.code(), asked(&dingtalk)), (Some(0), calls), "{output:?}");
+        assert_eq!((output.status.code(), asked(&dingtalk)), (Some(1), calls), "{output:?}");
         let told = told(&dingtalk.base_url(), &output);
         assert!(told.contains("\n  - night, oncall, team (app ops): "), "{told}");
+        assert!(told.contains("could not be asked about app ops (http://DINGTALK: "), "{told}");
         seen += &part(&told);
     }
     insta::assert_snapshot!(seen);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listens() {
+async fn an_answer_that_leaves_it_open_is_no_failure_but_is_said() {
+    let dingtalk = dingtalk(&["cid-oncall==", "cid-team=="]).await;
+    dingtalk.fault(Api::Query, EVERY_CALL, Answer::code(400, "resource.not.found"));
+    let output = check(&dingtalk.base_url(), "").await;
+    assert_eq!((output.status.code(), asked(&dingtalk)), (Some(0), (1, 2)), "{output:?}");
+    insta::assert_snapshot!(told(&dingtalk.base_url(), &output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_listens_it_fails_and_names_the_host_without_what_the_address_holds() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let base_url = format!("http://{gone}");
-    let output = check(&base_url, "").await;
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let with_a_path = format!("apps: {{ ops: {{ base_url: '{base_url}/planted/path' }} }}");
+    let output = check(&base_url, &with_a_path).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     insta::assert_snapshot!(told(&base_url, &output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_that_says_no_and_one_that_cannot_be_asked_are_both_told() {
+    let dingtalk = dingtalk(&["cid-oncall=="]).await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let more = format!("apps: {{ spare: {{ base_url: 'http://{gone}', app_key: ding-spare, app_secret: planted }} }}");
+    let output = check(&dingtalk.base_url(), &more).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let why = format!("says no to team; DingTalk could not be asked about app spare (http://{gone}: connect)\n");
+    assert!(text(&output.stderr).ends_with(&why), "{}", text(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,7 +94,13 @@ async fn where_nobody_listens_direct_is_mentioned_and_works() {
 
     let messages = world.simulator.messages();
     assert_eq!((code, key), (Some(0), format!("{}\n", messages[0].process_query_key)));
-    assert!(why.contains("no relay counts this call"), "{why}");
+    assert!(why.contains("no relay counts what is called here"), "{why}");
+    assert!(
+        why.ends_with(
+            "  call 1: sampleMarkdown: sent\n  1 call was made; it counts in the month unless DingTalk put it off\n"
+        ),
+        "{why}"
+    );
     assert_eq!(groups(&messages), ["cid-team=="]);
     assert_eq!(world.look("/api/v1/deliveries").await["deliveries"], Value::Array(vec![]));
 
@@ -102,6 +108,41 @@ async fn where_nobody_listens_direct_is_mentioned_and_works() {
     let (code, key, why) = said(&send(&world, &elsewhere, &direct, "").await);
     assert_eq!((code, key.as_str()), (Some(1), ""));
     assert!(why.contains("not sent: blocked: bot.stopped: "), "{why}");
+    assert!(why.contains("1 call was made"), "what is blocked is not tried in another form: {why}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn direct_goes_down_the_plainer_forms_and_tells_of_every_call() {
+    let world = World::start().await;
+    let letter =
+        ["--receiver", "team", "--title", "Release", "--text", "[Notes](https://example.com/notes)", "--direct"];
+    for code in ["contain.unsafe.url", "miss.param.markdown"] {
+        world.simulator.fault(Api::Send, 1, Answer::code(400, code));
+    }
+    let (code, key, why) = said(&send(&world, "", &letter, "").await);
+    let messages = world.simulator.messages();
+    assert_eq!((code, key), (Some(0), format!("{}\n", messages[0].process_query_key)));
+    insta::assert_snapshot!(why);
+    assert_eq!(world.simulator.count(Api::Send), 3);
+
+    world.simulator.fault(Api::Send, EVERY_CALL, Answer::code(400, "contain.notAllowed.content"));
+    let (code, key, why) = said(&send(&world, "", &letter, "").await);
+    assert_eq!((code, key.as_str()), (Some(1), ""));
+    let calls = world.simulator.count(Api::Send) - 3;
+    assert!(calls > 1 && why.contains(&format!("\n  {calls} calls were made")), "{why}");
+    assert_eq!(world.simulator.messages().len(), 1, "the title alone would point to a page that does not have it");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn direct_without_an_access_token_calls_nothing() {
+    let world = World::start().await;
+    world.simulator.fault(Api::Token, EVERY_CALL, Answer::code(400, "invalidClientIdOrSecret"));
+    let direct = [&LETTER[..], &["--direct"]].concat();
+    let (code, key, why) = said(&send(&world, "", &direct, "").await);
+    assert_eq!((code, key.as_str(), world.simulator.count(Api::Send)), (Some(1), "", 0));
+    assert!(why.contains("no call was made for it") && why.contains("not sent: blocked: "), "{why}");
     world.end().await;
 }
 
