@@ -6,8 +6,10 @@
 
 use crate::compose::measure::encoded_len;
 use crate::compose::shorten::shorten;
+use crate::compose::words;
 use crate::model::content::{Content, ContentItem};
-use crate::model::event::{Severity, Status};
+use crate::model::language::Language;
+use crate::model::spoken::Tally;
 
 /// Nobody reads more items than this in full on a phone.
 const IN_FULL: usize = 10;
@@ -15,8 +17,6 @@ const IN_FULL: usize = 10;
 const SHOWN: usize = 60;
 /// The encoded bytes a line of the list may have.
 const LONGEST_LINE: usize = 1_000;
-/// Room for the line that counts what is not shown: more than its longest form takes.
-const COUNT: usize = 140;
 /// A blank line, encoded.
 const BLANK: usize = 4;
 
@@ -39,7 +39,7 @@ pub(crate) struct Fitted {
 }
 
 /// The message text, at most `room` encoded bytes.
-pub(crate) fn fitted(content: &Content, room: usize) -> Fitted {
+pub(crate) fn fitted(content: &Content, language: Language, room: usize) -> Fitted {
     let alone = content.items.is_empty();
     let header = shorten(content.header.trim(), if alone { room - room / 4 } else { room / 2 });
     let footer = shorten(content.footer.trim(), room / 4);
@@ -53,7 +53,8 @@ pub(crate) fn fitted(content: &Content, room: usize) -> Fitted {
     let mut blocks = vec![header];
     blocks.extend(shown.in_full);
     blocks.push(shown.lines.join("\n"));
-    blocks.push(count(rest));
+    let tally = Tally::of(rest.iter().map(|item| (item.status, item.severity)));
+    blocks.push(words::more(&tally, language));
     blocks.push(footer);
     blocks.retain(|block| !block.is_empty());
     // Fits already, unless the room is too small for even the count.
@@ -65,7 +66,7 @@ fn choose(items: &[ContentItem], room: usize) -> Shown {
     let everything = (some.len() == items.len()).then(|| fit(some, room));
     match everything {
         Some(shown) if shown.in_full.len() + shown.lines.len() == items.len() => shown,
-        _ => fit(some, room.saturating_sub(COUNT + BLANK)),
+        _ => fit(some, room.saturating_sub(words::LONGEST_MORE + BLANK)),
     }
 }
 
@@ -103,22 +104,4 @@ fn body(item: &ContentItem) -> &str {
 
 fn line(item: &ContentItem) -> &str {
     [&item.short, &item.name].into_iter().map(|text| text.trim()).find(|text| !text.is_empty()).unwrap_or("…")
-}
-
-/// `**+37 more** (2 critical, 30 warning, 5 resolved)`; empty if nothing is left out.
-fn count(rest: &[ContentItem]) -> String {
-    let firing = |severity| rest.iter().filter(|i| i.status == Status::Firing && i.severity == severity).count();
-    let of = |status| rest.iter().filter(|item| item.status == status).count();
-    let by_severity = Severity::ALL.into_iter().rev().map(|severity| (firing(severity), severity.as_str()));
-    let mut kinds: Vec<_> =
-        by_severity.chain([(of(Status::Notice), "notices"), (of(Status::Resolved), "resolved")]).collect();
-    kinds.retain(|(count, _)| *count > 0);
-    match kinds.as_slice() {
-        [] => String::new(),
-        [(all, kind)] => format!("**+{all} more**, all {kind}"),
-        kinds => {
-            let kinds: Vec<_> = kinds.iter().map(|(count, kind)| format!("{count} {kind}")).collect();
-            format!("**+{} more** ({})", rest.len(), kinds.join(", "))
-        }
-    }
 }

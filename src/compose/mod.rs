@@ -14,6 +14,7 @@ mod measure;
 mod plain;
 mod shorten;
 mod strip;
+mod words;
 
 use std::borrow::Cow;
 
@@ -23,6 +24,7 @@ use crate::compose::fitting::Fitted;
 use crate::compose::measure::{clip, encoded_len};
 use crate::model::content::{Button, Content, ContentItem};
 use crate::model::form::{Form, Length, Look, Shape, Style};
+use crate::model::language::Language;
 use crate::model::message::{Composed, MsgKey};
 use crate::model::outcome::Complaint;
 
@@ -33,8 +35,6 @@ pub const BUDGET: usize = 14_000;
 const LONGEST_TITLE: usize = 512;
 /// What stands where there is nothing to say.
 const NOTHING: &str = "…";
-/// What stands behind a title that came alone.
-const REST: &str = "(DingTalk refused the rest of this message. The whole of it is on the page of the relay.)";
 
 /// One content as a message of its own: a `msgParam` of at most `budget` bytes, which has to be 100 at least. It looks
 /// as its receiver wants, as far as the form allows.
@@ -59,15 +59,15 @@ pub struct Made {
 /// [`single`], and what it had to leave out.
 pub fn fitted(content: &Content, style: &Style, form: &Form, budget: usize) -> Made {
     let (content, budget) = (stripped(content, form), form.length.of(budget));
+    let language = style.language;
+    let simple = |content: &Content| markdown((MsgKey::Markdown, Map::new()), content, form, language, budget);
     match (form.shape, style.look) {
-        (Shape::Text, _) => text(&content, form, budget),
+        (Shape::Text, _) => text(&content, form, language, budget),
         (Shape::Wanted, Look::Card(layout)) => match card::card(&content, layout, budget / 2) {
-            Some(card) => markdown(card.msg_key, card.fields, &card.content, form, budget),
-            None => markdown(MsgKey::Markdown, Map::new(), &content, form, budget),
+            Some(card) => markdown((card.msg_key, card.fields), &card.content, form, language, budget),
+            None => simple(&content),
         },
-        (Shape::Wanted, Look::Markdown) | (Shape::Markdown, _) => {
-            markdown(MsgKey::Markdown, Map::new(), &content, form, budget)
-        }
+        (Shape::Wanted, Look::Markdown) | (Shape::Markdown, _) => simple(&content),
     }
 }
 
@@ -117,12 +117,18 @@ fn stripped<'c>(content: &'c Content, form: &Form) -> Cow<'c, Content> {
 }
 
 /// A message of a template with `title` and `text`, and its other fields.
-fn markdown(msg_key: MsgKey, mut fields: Map<String, Value>, content: &Content, form: &Form, budget: usize) -> Made {
+fn markdown(
+    (msg_key, mut fields): (MsgKey, Map<String, Value>),
+    content: &Content,
+    form: &Form,
+    language: Language,
+    budget: usize,
+) -> Made {
     let title = title(content, budget);
     fields.insert("title".to_owned(), title.clone().into());
     fields.insert("text".to_owned(), "".into());
     let frame = Value::Object(fields.clone()).to_string().len();
-    let Fitted { text, left_out, cut } = fitting::fitted(content, budget.saturating_sub(frame));
+    let Fitted { text, left_out, cut } = fitting::fitted(content, language, budget.saturating_sub(frame));
     let text = if text.trim().is_empty() { title } else { text };
     // Parts that were clean by themselves may be a link together, and so may a title that stands in as markdown.
     let text = strip::without(&text, form);
@@ -132,15 +138,15 @@ fn markdown(msg_key: MsgKey, mut fields: Map<String, Value>, content: &Content, 
 }
 
 /// A message of the plainest template.
-fn text(content: &Content, form: &Form, budget: usize) -> Made {
+fn text(content: &Content, form: &Form, language: Language, budget: usize) -> Made {
     const FRAME: usize = r#"{"content":""}"#.len();
     let room = budget.saturating_sub(FRAME);
     let title = title(content, budget);
     let Fitted { text, left_out, cut } = if form.length == Length::Title {
-        Fitted { text: format!("{title}\n{REST}"), left_out: content.items.len(), cut: true }
+        Fitted { text: format!("{title}\n{}", words::rest(language)), left_out: content.items.len(), cut: true }
     } else {
         let left = room.saturating_sub(encoded_len(&title) + encoded_len("\n\n"));
-        let fitted = fitting::fitted(content, left);
+        let fitted = fitting::fitted(content, language, left);
         let text = plain::headed(&title, &plain::text(&fitted.text));
         Fitted { text: strip::without_in_plain(&text, form), ..fitted }
     };

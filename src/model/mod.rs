@@ -15,4 +15,5 @@ pub mod month;
 pub mod name;
 pub mod outcome;
 pub mod record;
+pub mod spoken;
 pub mod view;

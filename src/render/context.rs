@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use minijinja::{Value, context};
 
 use crate::model::event::{Labels, Severity, Status};
+use crate::model::spoken;
 use crate::render::link::Link;
 use crate::render::overview::{Detail, Overview, Pairs, Said};
 use crate::render::time;
@@ -34,7 +35,7 @@ pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, zone: &TimeZone, it
         facts => labels(&event.facts),
         group => labels(&event.group),
         url => event.url.as_deref(),
-        received => time::at(event.received_at, zone),
+        received => spoken::at(event.received_at, zone),
         links => links(&overview.links),
         shared => said(&overview.shared, &overview.labels, &overview.when),
         items => items.to_vec(),
@@ -53,8 +54,8 @@ pub(crate) fn item(detail: &Detail<'_>, zone: &TimeZone) -> Value {
         fingerprint => item.fingerprint.as_str(),
         labels => labels(&item.labels),
         annotations => labels(&item.annotations),
-        since => time::at(item.since, zone),
-        until => item.until.map(|until| time::at(until, zone)),
+        since => spoken::at(item.since, zone),
+        until => item.until.map(|until| spoken::at(until, zone)),
         when => time::when(item, zone),
         url => item.url.as_deref(),
         own => said(&detail.said, &detail.labels, &detail.when),

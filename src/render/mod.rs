@@ -67,7 +67,7 @@ mod markdown;
 pub(crate) mod outside;
 mod overview;
 mod plain;
-pub(crate) mod time;
+mod time;
 pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet};

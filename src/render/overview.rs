@@ -9,6 +9,8 @@ use std::cmp::Reverse;
 use jiff::tz::TimeZone;
 
 use crate::model::event::{Event, Item, Severity, Status};
+use crate::model::language::Language;
+use crate::model::spoken::Tally;
 use crate::render::link::Link;
 use crate::render::{outside, time};
 
@@ -90,7 +92,7 @@ impl<'e> Overview<'e> {
         Self {
             event,
             icon: details.first().map_or("✅", |worst| worst.icon),
-            counts: counts(items),
+            counts: Tally::of(items.iter().map(|item| (item.status, item.severity))).headline(Language::En),
             title: title(event, items).unwrap_or_else(|| subject(&names)),
             subject: subject(&names),
             place: place(event),
@@ -284,21 +286,6 @@ fn subject(names: &[String]) -> String {
 fn place(event: &Event) -> String {
     let values = event.group.iter().filter(|(key, value)| *key != "alertname" && !value.is_empty());
     outside::clipped(&values.map(|(_, value)| outside::one_line(value)).collect::<Vec<_>>().join(", "), 40)
-}
-
-fn counts(items: &[&Item]) -> String {
-    let firing: Vec<_> = items.iter().filter(|item| item.status == Status::Firing).collect();
-    let of = |severity| firing.iter().filter(|item| item.severity == severity).count();
-    let worst = firing.iter().map(|item| item.severity).max();
-    let notices = items.iter().filter(|item| item.status == Status::Notice).count();
-    let resolved = items.len() - firing.len() - notices;
-    let firing = worst.map(|worst| match of(worst) {
-        all if all == firing.len() => format!("{all} {worst} firing"),
-        some => format!("{} firing ({some} {worst})", firing.len()),
-    });
-    let noticed = (notices > 0).then(|| format!("{notices} {}", if notices == 1 { "notice" } else { "notices" }));
-    let resolved = (resolved > 0 || firing.is_none() && noticed.is_none()).then(|| format!("{resolved} resolved"));
-    firing.into_iter().chain(noticed).chain(resolved).collect::<Vec<_>>().join(", ")
 }
 
 /// Shared links and the sender's own. The links of an item that is alone are for the whole.

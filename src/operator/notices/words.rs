@@ -11,10 +11,10 @@ use url::Url;
 use crate::dingtalk::codes;
 use crate::model::delivery::State;
 use crate::model::language::Language;
+use crate::model::spoken;
 use crate::model::view::BlockView;
 use crate::operator::notices::finding::{NEARLY, Trouble, Waiting};
 use crate::render::outside::{clipped, escaped, one_line};
-use crate::render::time;
 use crate::store::notices::Toll;
 
 /// A list of receivers, and a text from outside, are no longer than this: the rest is on the page.
@@ -104,7 +104,7 @@ impl Voice<'_> {
             "reload" => say("The configuration is taken again".to_owned(), "配置已被正常采用".to_owned()),
             _ => return None,
         };
-        let (from, to) = (time::at(since, self.zone), time::at(now, self.zone));
+        let (from, to) = (spoken::at(since, self.zone), spoken::at(now, self.zone));
         let line = say(format!("It lasted from {from} to {to}."), format!("持续时间：{from} 至 {to}。"));
         let goes_on = matches!(kind, "blocked" | "down" | "lane" | "quota_100").then(|| {
             say(
@@ -155,7 +155,7 @@ impl Voice<'_> {
     fn wording(self, title: String, since: Option<Timestamp>, lines: Vec<String>) -> Wording {
         let mut text = vec![format!("**{}**", escaped(&title))];
         text.extend(since.map(|since| {
-            let since = time::at(since, self.zone);
+            let since = spoken::at(since, self.zone);
             self.language.of(format!("Since {since}."), format!("开始时间：{since}。"))
         }));
         text.extend(lines.into_iter().filter(|line| !line.is_empty()));
@@ -182,7 +182,7 @@ impl Voice<'_> {
     }
 
     fn used_up(self, calls: u64, limit: u64, turns_at: Timestamp, waiting: &Waiting) -> Vec<String> {
-        let turns_at = time::at(turns_at, self.zone);
+        let turns_at = spoken::at(turns_at, self.zone);
         let made = self.say(
             format!("{calls} of the {limit} calls of this month are made."),
             format!("本月 {limit} 次调用已用 {calls} 次。"),
@@ -237,7 +237,7 @@ impl Voice<'_> {
 
     fn probe(self, block: &BlockView) -> String {
         let Some(at) = block.next_probe_at else { return String::new() };
-        let at = time::at(at, self.zone);
+        let at = spoken::at(at, self.zone);
         self.language.of(
             format!("The relay tries again by itself, next at {at}, and goes on as soon as it works."),
             format!("中继会自动重试（下次 {at}），一旦恢复就继续发送。"),
