@@ -219,6 +219,7 @@ mod tests {
             http_status: Some(400),
             may_have_arrived: false,
             uncounted: true,
+            of_token: true,
             complaint: None,
             retry_after: None,
             hint: "Check them.".to_owned(),

@@ -304,6 +304,7 @@ impl Finding<'_> {
             http_status: self.http_status,
             may_have_arrived: api == Api::Send && outcome == Outcome::Unavailable && self.may_have_arrived(),
             uncounted: api == Api::Token || outcome == Outcome::Throttled || !self.reached,
+            of_token: api == Api::Token,
             complaint: (outcome == Outcome::Refused && api == Api::Send).then(|| complaint(self.row.code)),
             retry_after: least_wait(self.row.code).max(self.reply.and_then(|reply| reply.retry_after)),
             hint: self.hint(),

@@ -96,7 +96,7 @@ fn plain(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::health::{Cause, Happening};
+    use crate::model::health::{Cause, Happening, News};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
@@ -109,8 +109,8 @@ mod tests {
     /// Blocked at that second; every probe since then failed.
     fn blocked(cause: Cause, since: i64, probes: &[i64]) -> Health {
         let again = || Happening::Blocked { code: format!("at.{since}"), reason: "r".into(), cause };
-        let first = Health::Flowing.after(again(), at(since));
-        probes.iter().fold(first, |health, probe| health.after(again(), at(*probe)))
+        let first = Health::Flowing.after(again(), News::Fresh, at(since));
+        probes.iter().fold(first, |health, probe| health.after(again(), News::Fresh, at(*probe)))
     }
 
     fn down(since: i64, probe: i64) -> Health {

@@ -18,9 +18,9 @@ use crate::compose;
 use crate::config::{OnUnknownOutcome, Receiver, Retry};
 use crate::dispatch::fallback::{Course, Fallback};
 use crate::dispatch::next::{Circumstances, next};
-use crate::gate::Gate;
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::observe::Changes;
+use crate::gate::{Gate, Pass};
 use crate::model::form::{Form, Style};
 use crate::model::health::later;
 use crate::model::message::{Answer, Composed, Target};
@@ -150,7 +150,7 @@ impl Lane {
             return Ok(Step::Wait(due));
         }
         if !gate.is_authorised(now) {
-            return self.authorise(&ownership, now).await;
+            return self.authorise(&ownership, &pass, now).await;
         }
         if self.month_is_used_up(now).await? {
             return self.wait(&ownership, Month::of(now).end(), now).await;
@@ -168,7 +168,7 @@ impl Lane {
             Err(error) => return Err(self.lost(error)),
         };
         gate.note_month(false, now);
-        self.send(ownership, claimed, pass.probe, now).await
+        self.send(ownership, claimed, &pass, now).await
     }
 
     /// No call may be made before `until`: what waits is kept, or goes to the fallback if it is time.
@@ -196,14 +196,14 @@ impl Lane {
     }
 
     /// Gets an access token before anything is claimed: no delivery waits for it in `sending`, and none is blamed.
-    async fn authorise(&self, ownership: &Ownership, now: Timestamp) -> Result<Step, StoreError> {
+    async fn authorise(&self, ownership: &Ownership, pass: &Pass<'_>, now: Timestamp) -> Result<Step, StoreError> {
         let _errand = match self.gate.errand(now) {
             Ok(errand) => errand,
             Err(until) => return Ok(Step::Wait(until)),
         };
         if let Err(verdict) = self.gate.authorise(now).await {
             tracing::warn!(app = %self.gate.app(), code = verdict.code, hint = verdict.hint, "no access token");
-            let changes = self.gate.observe(&self.channel, Some(&verdict), fastrand::f64(), now);
+            let changes = self.gate.observe(pass, &self.channel, Some(&verdict), fastrand::f64(), now);
             if changes.app.is_some() {
                 self.store.save_app(ownership, self.gate.row(), now).await.map_err(|error| self.lost(error))?;
             }
@@ -234,7 +234,7 @@ impl Lane {
         &mut self,
         own: Ownership,
         claimed: Claimed,
-        probe: bool,
+        pass: &Pass<'_>,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
@@ -242,9 +242,10 @@ impl Lane {
         let answer = self.gate.send(&self.target, &composed, now).await;
         let now = later(now, answer.took);
         let verdict = answer.result.as_ref().err();
-        let changes = self.gate.observe(&self.channel, verdict, fastrand::f64(), now);
+        let changes = self.gate.observe(pass, &self.channel, verdict, fastrand::f64(), now);
         let outcome = verdict.map_or(Outcome::Sent, |verdict| verdict.outcome);
-        let given = Circumstances { retry: &self.retry, hold: self.hold, probe, fallback: None, now };
+        let excused = pass.probe || changes.was_down;
+        let given = Circumstances { retry: &self.retry, hold: self.hold, excused, fallback: None, now };
         let of = |delivery: &ClaimedDelivery| {
             let fallback = self.fallback.as_ref().filter(|_| delivery.may_be_handed_over);
             let plainer = self.plainer(delivery, &composed, verdict);

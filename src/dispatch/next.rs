@@ -19,9 +19,10 @@ pub struct Circumstances<'c> {
     pub retry: &'c Retry,
     /// Whether what may have arrived is held for a human.
     pub hold: bool,
-    /// Whether the call was a probe of an app or channel that does not work: then the attempt does not count, since
-    /// it was not about the delivery; unless DingTalk turned this very message away.
-    pub probe: bool,
+    /// Whether the call was a probe of an app or channel that does not work, or the app is down by now because of
+    /// other calls: then the attempt does not count, since it was not about the delivery; unless DingTalk turned this
+    /// very message away.
+    pub excused: bool,
     /// Who takes the delivery over if it dies, if anybody may.
     pub fallback: Option<&'c Fallback>,
     /// When the attempt ended.
@@ -54,7 +55,7 @@ pub fn next(
             // It may be there: a human looks, and nobody else is told of it.
             heir: None,
         },
-        Outcome::Unavailable if given.probe && !verdict.is_turned_away() => {
+        Outcome::Unavailable if given.excused && !verdict.is_turned_away() => {
             Next::Queued { at: given.now, counted: false, possibly_duplicate }
         }
         Outcome::Unavailable if failures + 1 >= given.retry.max_attempts.get() => Next::Dead {
@@ -128,6 +129,7 @@ mod tests {
             http_status: Some(500),
             may_have_arrived,
             uncounted: false,
+            of_token: false,
             complaint: None,
             retry_after: None,
             hint: "a hint".into(),
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn an_unavailable_one_waits_by_the_schedule_whose_last_repeats_and_then_dies() {
         let (retry, trouble) = (retry(), verdict(Outcome::Unavailable, false));
-        let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
         let waits: Vec<_> = (0..4).map(|failures| next(Some(&trouble), &failed(failures), None, given)).collect();
         let queued = |seconds| Next::Queued { at: at(seconds), counted: true, possibly_duplicate: false };
         assert_eq!(waits, [queued(1), queued(5), queued(30), queued(30)]);
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn no_probe_counts_and_nothing_counts_that_is_cooling_or_blocked() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: true, fallback: None, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, excused: true, fallback: None, now: at(0) };
         for outcome in [Outcome::Unavailable, Outcome::Throttled, Outcome::Blocked] {
             let again = next(Some(&verdict(outcome, false)), &failed(4), None, given);
             assert_eq!(again, Next::Queued { at: at(0), counted: false, possibly_duplicate: false }, "{outcome}");
@@ -158,7 +160,7 @@ mod tests {
     #[test]
     fn a_message_that_dingtalk_turns_away_dies_in_the_end_even_if_it_is_the_probe() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: true, fallback: None, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, excused: true, fallback: None, now: at(0) };
         let turned_away = Verdict { http_status: Some(400), ..verdict(Outcome::Unavailable, false) };
         assert!(matches!(next(Some(&turned_away), &failed(4), None, given), Next::Dead { .. }));
     }
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn what_may_have_arrived_is_sent_again_and_marked_or_held_for_a_human() {
         let (retry, lost) = (retry(), verdict(Outcome::Unavailable, true));
-        let resend = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
+        let resend = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
         assert_eq!(
             next(Some(&lost), &failed(0), None, resend),
             Next::Queued { at: at(1), counted: true, possibly_duplicate: true }
@@ -181,7 +183,7 @@ mod tests {
     #[test]
     fn a_fallback_takes_over_what_dies_and_nothing_that_is_held() {
         let (retry, fallback) = (retry(), Fallback::of(&"oncall".parse().unwrap(), "night".parse().unwrap(), MINUTE));
-        let given = Circumstances { retry: &retry, hold: true, probe: false, fallback: Some(&fallback), now: at(0) };
+        let given = Circumstances { retry: &retry, hold: true, excused: false, fallback: Some(&fallback), now: at(0) };
         let heir = |verdict, failures| match next(Some(&verdict), &failed(failures), None, given) {
             Next::Dead { heir, .. } => heir.map(|heir| heir.receiver.to_string()),
             alive => panic!("{alive:?}"),
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn a_refused_one_goes_at_once_and_uncounted_in_the_plainer_form_there_is() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
         let plainer = Form { without_links: true, ..Form::default() };
         let refused = next(Some(&verdict(Outcome::Refused, false)), &failed(0), Some(plainer.clone()), given);
         assert_eq!(refused, Next::Plainer(plainer));
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn a_refused_one_without_a_plainer_form_is_dead_with_every_code_and_the_hint() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, probe: false, fallback: None, now: at(0) };
+        let given = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
         let dead = |refused_with: &[&str]| {
             let form = Form { refused_with: refused_with.iter().map(ToString::to_string).collect(), ..Form::default() };
             let delivery = ClaimedDelivery { form, ..failed(0) };

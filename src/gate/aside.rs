@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::gate::observe::blocked;
-use crate::gate::{Gate, UNDER_WAY};
+use crate::gate::{Gate, Spell, UNDER_WAY};
 use crate::model::call::{Call, Undone};
 use crate::model::health::{Backoff, Block, Cause, Go, Health, later};
 use crate::model::message::{Readers, Target};
@@ -69,6 +69,7 @@ pub struct Paid {
     /// The right under which what came of it is to be stored.
     pub ownership: Ownership,
     purse: Purse,
+    spell: Spell,
 }
 
 /// A call that cannot be made now.
@@ -133,13 +134,14 @@ impl Gate {
             let why = "another process sends for this app".to_owned();
             return Ok(Ready::NotNow(NotNow { until: later(now, LOOK_AGAIN), why }));
         };
-        if let Err(not_now) = self.admit_call(call, by, now) {
-            return Ok(Ready::NotNow(not_now));
-        }
+        let spell = match self.admit_call(call, by, now) {
+            Ok(spell) => spell,
+            Err(not_now) => return Ok(Ready::NotNow(not_now)),
+        };
         if !self.is_authorised(now) {
             if let Err(verdict) = self.authorise(now).await {
                 tracing::warn!(app = %self.app, code = verdict.code, hint = verdict.hint, "no access token");
-                self.learn(call, &ownership, Some(&verdict), now).await?;
+                self.learn(call, &ownership, Some(&verdict), spell, now).await?;
             }
             return Ok(Ready::Authorised);
         }
@@ -150,7 +152,7 @@ impl Gate {
         let purse = self.purse(call, by, now);
         let (month, taken) = (purse.month, self.store.take_call(&ownership, purse.clone()).await);
         let paid = taken.map_err(|error| self.noticed(error))?;
-        Ok(if paid { Ready::Go(Paid { ownership, purse }) } else { Ready::UsedUp(month) })
+        Ok(if paid { Ready::Go(Paid { ownership, purse, spell }) } else { Ready::UsedUp(month) })
     }
 
     /// The same for a human, who waits for the token and a moment for the turn: `now` moves along with that.
@@ -230,7 +232,7 @@ impl Gate {
         answer: Result<T, Verdict>,
         now: Timestamp,
     ) -> Result<Result<T, Failed>, StoreError> {
-        self.learn(paid.purse.call, &paid.ownership, answer.as_ref().err(), now).await?;
+        self.learn(paid.purse.call, &paid.ownership, answer.as_ref().err(), paid.spell, now).await?;
         Ok(answer.map_err(|verdict| {
             let give_back = verdict.uncounted.then(|| paid.purse.clone());
             Failed { verdict, give_back }
@@ -242,9 +244,10 @@ impl Gate {
         call: Call,
         ownership: &Ownership,
         verdict: Option<&Verdict>,
+        began: Spell,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        match self.observe_call(call, verdict, fastrand::f64(), now) {
+        match self.observe_call(call, verdict, began, fastrand::f64(), now) {
             Some(row) => self.store.save_app(ownership, row, now).await.map_err(|error| self.noticed(error)),
             None => Ok(()),
         }
@@ -268,7 +271,7 @@ impl Gate {
     }
 
     /// Whether the app's state, and the pause of such calls, let one pass.
-    fn admit_call(&self, call: Call, by: By, now: Timestamp) -> Result<(), NotNow> {
+    fn admit_call(&self, call: Call, by: By, now: Timestamp) -> Result<Spell, NotNow> {
         let mut inner = self.inner();
         let until = match (inner.health.go(now), by) {
             (Go::Freely, _) => None,
@@ -279,25 +282,33 @@ impl Gate {
         if let Some(until) = until {
             return Err(NotNow { until, why: closed(&inner.health) });
         }
+        let spell = inner.spell;
         let pause = inner.pauses.of(call);
         let until = if by == By::Itself { pause.until } else { pause.by_hand };
         match until.filter(|until| now < *until) {
             Some(until) => Err(NotNow { until, why: pause.why.clone() }),
-            None => Ok(()),
+            None => Ok(spell),
         }
     }
 
     /// Learns from what a call came to, or the token call before it (`None`: it was answered). Says what to store if
     /// the app's state changed. `jitter` is a random number from 0 to 1.
-    fn observe_call(&self, call: Call, verdict: Option<&Verdict>, jitter: f64, now: Timestamp) -> Option<AppRow> {
+    fn observe_call(
+        &self,
+        call: Call,
+        verdict: Option<&Verdict>,
+        began: Spell,
+        jitter: f64,
+        now: Timestamp,
+    ) -> Option<AppRow> {
         let Some(verdict) = verdict else {
             *self.inner().pauses.of(call) = Pause::default();
             return None;
         };
         match (verdict.outcome, verdict.scope) {
-            (Outcome::Blocked, Scope::App) => self.app_after(blocked(verdict, Cause::App), now),
-            (Outcome::Blocked, Scope::Month) => self.app_after(blocked(verdict, Cause::Month), now),
-            (Outcome::Throttled, Scope::App) => self.throttle(jitter, verdict, now),
+            (Outcome::Blocked, Scope::App) => self.app_after(blocked(verdict, Cause::App), began, now),
+            (Outcome::Blocked, Scope::Month) => self.app_after(blocked(verdict, Cause::Month), began, now),
+            (Outcome::Throttled, Scope::App) => self.throttle(jitter, verdict, began, now),
             (_, Scope::Message | Scope::Channel) => None,
             (_, Scope::Api | Scope::App | Scope::Month) => {
                 self.pause(call, verdict, now);

@@ -59,8 +59,13 @@ pub struct Gate {
     to_ask: Notify,
 }
 
+/// How often an app had closed or opened when a call began; see [`Health::is_same_spell`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gate) struct Spell(u64);
+
 struct Inner {
     health: Health,
+    spell: Spell,
     probing: bool,
     /// The lanes that wait to probe the app.
     line: Line,
@@ -74,11 +79,23 @@ struct Inner {
     pauses: Pauses,
 }
 
+impl Inner {
+    /// Replaces the state; gives the one before.
+    fn turn_to(&mut self, health: Health) -> Health {
+        let before = std::mem::replace(&mut self.health, health);
+        if !before.is_same_spell(&self.health) {
+            self.spell.0 += 1;
+        }
+        before
+    }
+}
+
 /// The leave to make a call now. While it lives, no other lane probes the app.
 pub struct Pass<'g> {
     /// The call is to find out whether the app or the channel works again: a failure counts against nobody.
     pub probe: bool,
     probing: Option<&'g Gate>,
+    spell: Spell,
 }
 
 impl Drop for Pass<'_> {
@@ -118,6 +135,7 @@ impl Gate {
         let pace = Pace::new(settings.calls_per_second, lowered, APP_WINDOW, [], now);
         let inner = Inner {
             health: health.taken_up(now),
+            spell: Spell(0),
             probing: false,
             line: Line::default(),
             fetching: false,
@@ -259,7 +277,7 @@ impl Gate {
             inner.line.disperse();
             return match app {
                 Go::Wait(until) => Err(until),
-                Go::Freely | Go::Probe => Ok(Pass { probe: channel == Go::Probe, probing: None }),
+                Go::Freely | Go::Probe => Ok(Pass { probe: channel == Go::Probe, probing: None, spell: inner.spell }),
             };
         };
         inner.line.join(receiver);
@@ -271,7 +289,7 @@ impl Gate {
         }
         inner.line.step_out(receiver, due, now)?;
         inner.probing = true;
-        Ok(Pass { probe: true, probing: Some(self) })
+        Ok(Pass { probe: true, probing: Some(self), spell: inner.spell })
     }
 
     /// One call through this channel at `now` within all limits, or when to ask again.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::gate::Gate;
 use crate::gate::channel::Channel;
-use crate::model::health::{Backoff, Cause, Happening, Health};
+use crate::gate::{Gate, Pass, Spell};
+use crate::model::health::{Backoff, Cause, Happening, Health, News};
 use crate::model::name::{ChannelKey, Name};
 use crate::model::outcome::{Outcome, Scope, Verdict};
 use crate::model::view::Standing;
@@ -26,23 +26,36 @@ pub struct Changes {
     pub app: Option<AppRow>,
     /// The channel, if its state or rate changed.
     pub channel: Option<ChannelRow>,
+    /// Whether the app was down when the call ended, because of others: then a failure counts against nobody.
+    pub was_down: bool,
 }
 
 impl Gate {
-    /// Moves the states of the app and the channel by what came of a call (`None`: it was sent). `jitter` is a random
-    /// number from 0 to 1.
-    pub fn observe(&self, channel: &Channel, verdict: Option<&Verdict>, jitter: f64, now: Timestamp) -> Changes {
+    /// Moves the states of the app and the channel by what came of a call that was made with this pass (`None`: it was
+    /// sent). `jitter` is a random number from 0 to 1.
+    pub fn observe(
+        &self,
+        pass: &Pass<'_>,
+        channel: &Channel,
+        verdict: Option<&Verdict>,
+        jitter: f64,
+        now: Timestamp,
+    ) -> Changes {
+        let was_down = matches!(self.health(), Health::Down { .. });
         let Some(verdict) = verdict else {
             let (app_faster, channel_faster) = (self.speed_up(now), channel.speed_up(now));
-            let app = self.app_after(Happening::Answered, now).or(app_faster);
-            return Changes { app, channel: self.channel_after(channel, Happening::Answered, now).or(channel_faster) };
+            let app = self.app_after(Happening::Answered, pass.spell, now).or(app_faster);
+            let channel = self.channel_after(channel, Happening::Answered, now).or(channel_faster);
+            return Changes { app, channel, was_down };
         };
         let (app, channel_is) = match (verdict.outcome, verdict.scope) {
             (Outcome::Throttled, Scope::Channel) => {
                 channel.slow_down(now);
                 (Happening::Answered, Some(throttled(channel.cooldown(), jitter, verdict)))
             }
-            (Outcome::Throttled, _) => return Changes { app: self.throttle(jitter, verdict, now), channel: None },
+            (Outcome::Throttled, _) => {
+                return Changes { app: self.throttle(jitter, verdict, pass.spell, now), channel: None, was_down };
+            }
             // What says nothing of the channel leaves it as it is; but a blocked one has had its probe.
             (Outcome::Unavailable, _) => {
                 let is_probe = verdict.scope == Scope::Message && matches!(channel.health(), Health::Blocked(_));
@@ -60,12 +73,18 @@ impl Gate {
             (Outcome::Blocked, Scope::Api | Scope::App) => (blocked(verdict, Cause::App), None),
             (Outcome::Refused | Outcome::Sent, _) => (Happening::Answered, Some(Happening::Answered)),
         };
-        let app = self.app_after(app, now);
-        Changes { app, channel: channel_is.and_then(|what| self.channel_after(channel, what, now)) }
+        let app = self.app_after(app, pass.spell, now);
+        Changes { app, channel: channel_is.and_then(|what| self.channel_after(channel, what, now)), was_down }
     }
 
     /// The app cools down, and goes on at half its rate.
-    pub(in crate::gate) fn throttle(&self, jitter: f64, verdict: &Verdict, now: Timestamp) -> Option<AppRow> {
+    pub(in crate::gate) fn throttle(
+        &self,
+        jitter: f64,
+        verdict: &Verdict,
+        began: Spell,
+        now: Timestamp,
+    ) -> Option<AppRow> {
         let mut inner = self.inner();
         // Ten calls that were under way together were one too many, not ten.
         let cooling = matches!(inner.health, Health::Cooling { until, .. } if now < until);
@@ -73,7 +92,7 @@ impl Gate {
             inner.pace.slow_down(now);
         }
         drop(inner);
-        self.app_after(app_throttled(jitter, verdict), now)
+        self.app_after(app_throttled(jitter, verdict), began, now)
     }
 
     fn speed_up(&self, now: Timestamp) -> Option<AppRow> {
@@ -81,13 +100,15 @@ impl Gate {
         inner.pace.speed_up(now).then(|| self.row_of(&inner))
     }
 
-    pub(in crate::gate) fn app_after(&self, what: Happening, now: Timestamp) -> Option<AppRow> {
+    /// The app after something happened to a call that began in that spell.
+    pub(in crate::gate) fn app_after(&self, what: Happening, began: Spell, now: Timestamp) -> Option<AppRow> {
         let mut inner = self.inner();
-        let after = inner.health.after(what, now);
+        let news = if began == inner.spell { News::Fresh } else { News::Overtaken };
+        let after = inner.health.after(what, news, now);
         if after == inner.health {
             return None;
         }
-        let before = std::mem::replace(&mut inner.health, after);
+        let before = inner.turn_to(after);
         let row = self.row_of(&inner);
         drop(inner);
         tell(&self.app, None, &before, &row.health);
@@ -97,7 +118,8 @@ impl Gate {
 
     fn channel_after(&self, channel: &Channel, what: Happening, now: Timestamp) -> Option<ChannelRow> {
         let before = channel.health();
-        let row = channel.turn_to(before.after(what, now))?;
+        // One call is in flight at a time: none is overtaken.
+        let row = channel.turn_to(before.after(what, News::Fresh, now))?;
         tell(&self.app, Some(channel.key()), &before, &row.health);
         self.changed.send_replace(());
         Some(row)

@@ -3,6 +3,10 @@
 //! Pure: [`Health::after`] takes what happened and when, and says what follows; [`Health::go`] says whether a call
 //! may be made now. The waits are the probe table of the contract (§1). A cooling one is not probed, it waits out
 //! its cool-down. An app is down after [`FAILURES_UNTIL_DOWN`] failures in a row; a channel is never down.
+//!
+//! Of calls that are under way together some end when others have closed or opened what they pass through. Such an
+//! [`News::Overtaken`] one closes nothing that has opened since, and opens nothing that has closed since: only a call
+//! that began afterwards knows. Not the clock tells which began when, but the [spell](Health::is_same_spell) they began in.
 
 use std::time::Duration;
 
@@ -117,6 +121,15 @@ pub enum Go {
     Wait(Timestamp),
 }
 
+/// How old what a call came to is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The call began in the spell that lasts still.
+    Fresh,
+    /// The app or channel has closed or opened since the call began.
+    Overtaken,
+}
+
 /// What happened to an app or a channel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
@@ -202,31 +215,68 @@ impl Health {
         }
     }
 
+    /// Whether one follows from the other without having closed or opened in between: calls that began under the one
+    /// are no news from before the other.
+    pub fn is_same_spell(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flowing | Self::Failing { .. }, Self::Flowing | Self::Failing { .. }) => true,
+            (Self::Cooling { until, .. }, Self::Cooling { until: then, .. }) => until == then,
+            (Self::Down { since, .. }, Self::Down { since: then, .. }) => since == then,
+            (Self::Blocked(block), Self::Blocked(then)) => block.since == then.since,
+            _ => false,
+        }
+    }
+
     /// The state after something happened at `now`.
-    pub fn after(&self, what: Happening, now: Timestamp) -> Self {
+    pub fn after(&self, what: Happening, news: News, now: Timestamp) -> Self {
         match what {
-            // A call that was under way when the cool-down began says nothing against it.
-            Happening::Answered if matches!(self, Self::Cooling { until, .. } if now < *until) => self.clone(),
-            Happening::Answered => Self::Flowing,
+            Happening::Answered => self.after_an_answer(news, now),
+            // Obeyed however late it comes: to wait costs little, and who goes on gets the address banned.
             Happening::Throttled { cooldown, jitter, at_least } => {
-                self.after_a_throttle(cooldown, jitter, at_least.unwrap_or_default(), now)
+                self.after_a_throttle(cooldown, jitter, at_least.unwrap_or_default(), news, now)
             }
-            Happening::Failed { code, reason } => self.after_a_failure(code, reason, now),
+            // It works again, and this call is from before: it would be told, and counted, as a second outage.
+            Happening::Failed { .. } | Happening::Blocked { .. } if self.is_open() && news == News::Overtaken => {
+                self.clone()
+            }
+            Happening::Failed { code, reason } => self.after_a_failure(code, reason, news, now),
+            // What is known already: another call said it, and this one is no probe.
+            Happening::Blocked { .. } if matches!(self, Self::Blocked(_)) && news == News::Overtaken => self.clone(),
             Happening::Blocked { code, reason, cause } => self.after_a_block(code, reason, cause, now),
         }
     }
 
-    fn after_a_throttle(&self, cooldown: Backoff, jitter: f64, at_least: Duration, now: Timestamp) -> Self {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Flowing | Self::Failing { .. })
+    }
+
+    /// That DingTalk took a call which began before says nothing of what it has said since: not of a setting, and not of
+    /// whether a new call reaches it, for a way that is being closed lets pass what is on it.
+    fn after_an_answer(&self, news: News, now: Timestamp) -> Self {
+        match self {
+            Self::Cooling { until, .. } if now < *until => self.clone(),
+            closed if !closed.is_open() && news == News::Overtaken => closed.clone(),
+            _ => Self::Flowing,
+        }
+    }
+
+    fn after_a_throttle(&self, cooldown: Backoff, jitter: f64, at_least: Duration, news: News, now: Timestamp) -> Self {
         let times = match self {
             // Ten calls that were under way together were one too many, not ten: the cool-down does not double.
-            Self::Cooling { until, times } if now < *until => {
+            Self::Cooling { until, times } if now < *until || news == News::Overtaken => {
                 return Self::Cooling { until: later(now, at_least).max(*until), times: *times };
             }
             Self::Cooling { times, .. } => times.saturating_add(1),
             // That it may not call so often says nothing of the setting that somebody must mend.
             Self::Blocked(block) => {
                 let cooled = later(now, cooldown.wait(0).max(at_least));
-                return Self::Blocked(block.probed_again(now).not_before(cooled));
+                let block = if news == News::Fresh { block.probed_again(now) } else { block.clone() };
+                return Self::Blocked(block.not_before(cooled));
+            }
+            Self::Down { since, probe_at, times, code, reason } if news == News::Overtaken => {
+                let probe_at = later(now, cooldown.wait(0).max(at_least)).max(*probe_at);
+                let (code, reason) = (code.clone(), reason.clone());
+                return Self::Down { since: *since, probe_at, times: *times, code, reason };
             }
             Self::Flowing | Self::Failing { .. } | Self::Down { .. } => 0,
         };
@@ -235,19 +285,20 @@ impl Health {
         Self::Cooling { until: later(now, wait.max(at_least)), times }
     }
 
-    fn after_a_failure(&self, code: String, reason: String, now: Timestamp) -> Self {
+    fn after_a_failure(&self, code: String, reason: String, news: News, now: Timestamp) -> Self {
         let down = |since, times| Self::Down { since, probe_at: later(now, DOWN.wait(times)), times, code, reason };
         match self {
             // A call that was under way when the cool-down began does not end it.
-            Self::Cooling { until, .. } if now < *until => self.clone(),
+            Self::Cooling { until, .. } if now < *until || news == News::Overtaken => self.clone(),
             Self::Flowing | Self::Cooling { .. } => Self::Failing { failures: 1 },
             Self::Failing { failures } if failures + 1 < FAILURES_UNTIL_DOWN => {
                 Self::Failing { failures: failures + 1 }
             }
             Self::Failing { .. } => down(now, 0),
-            // A call that was under way when the app went down, or the probe: both say that it still is.
-            Self::Down { probe_at, .. } if now < *probe_at => self.clone(),
+            // A call that was under way when the app went down is no probe, even if one is due by now.
+            Self::Down { probe_at, .. } if now < *probe_at || news == News::Overtaken => self.clone(),
             Self::Down { since, times, .. } => down(*since, times.saturating_add(1)),
+            Self::Blocked(_) if news == News::Overtaken => self.clone(),
             Self::Blocked(block) => Self::Blocked(block.probed_again(now)),
         }
     }

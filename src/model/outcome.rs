@@ -96,6 +96,8 @@ pub struct Verdict {
     /// Whether DingTalk did not count the call in the month: it was throttled, never reached DingTalk, or was a token
     /// call. In doubt a call counts.
     pub uncounted: bool,
+    /// Whether it was the call for an access token that drew it, and not the call that was to be made with one.
+    pub of_token: bool,
     /// Of a refused message, what DingTalk complains of. `None` for every other outcome.
     pub complaint: Option<Complaint>,
     /// The least wait before the next call: what DingTalk asked for, or what the kind of limit needs.

@@ -94,6 +94,7 @@ mod tests {
             http_status: Some(400),
             may_have_arrived: false,
             uncounted: false,
+            of_token: false,
             complaint: None,
             retry_after: None,
             hint: "a hint".into(),

@@ -10,6 +10,7 @@ mod facts;
 mod hints;
 mod hour;
 mod odd;
+mod overtaken;
 mod probes;
 mod storm;
 mod throttled;
