@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::language::Language;
 use crate::model::name::{EventId, Name};
 
 /// Labels or annotations: what the sender said of an item, in name order.
@@ -22,8 +23,11 @@ pub struct Event {
     pub source: Name,
     /// The kind of that source, as matchers see it: `alertmanager`, …
     pub kind: &'static str,
-    /// What the webhook as a whole is about; never shown where only some of its items go.
+    /// What the webhook as a whole is about; never shown where only some of its items go. In English, where it is a
+    /// sentence of the relay's own.
     pub title: String,
+    /// The same in Chinese, where it is a sentence of the relay's own; `None` where the sender has said it.
+    pub title_in_chinese: Option<String>,
     /// Where the sender shows the whole of it (an `http(s)` address), if it says so.
     pub url: Option<String>,
     /// When it was received.
@@ -44,6 +48,13 @@ pub struct Event {
     pub items: Vec<Item>,
     /// How many items the sender left out by itself (Alertmanager's `truncatedAlerts`).
     pub truncated: u64,
+}
+
+impl Event {
+    /// The title for somebody who reads that language.
+    pub fn title_in(&self, language: Language) -> &str {
+        language.of(&self.title, self.title_in_chinese.as_ref().unwrap_or(&self.title))
+    }
 }
 
 /// One thing an event tells of: one alert of an Alertmanager group.

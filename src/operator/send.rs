@@ -134,6 +134,7 @@ fn event(title: &str, now: Timestamp) -> Event {
         source: Name::of_send(),
         kind: KIND,
         title: title.to_owned(),
+        title_in_chinese: None,
         url: None,
         received_at: now,
         // Each by itself: none waits for an earlier one that cannot be sent.

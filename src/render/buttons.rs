@@ -10,26 +10,27 @@ use url::Url;
 
 use crate::model::content::Button;
 use crate::model::event::{Labels, Status};
+use crate::model::language::Language;
 use crate::render::link::Link;
 use crate::render::overview::Overview;
+use crate::render::words::Word;
 
 /// The buttons for what these items say.
 pub(crate) fn of(overview: &Overview<'_>) -> Vec<Button> {
     let mut links: Vec<Link> = overview.links.iter().cloned().chain(silence(overview)).collect();
     if overview.event.kind == "alertmanager" {
-        links.sort_by_key(|link| rank(&link.title));
+        links.sort_by_key(|link| rank(&link.title, overview.language));
     }
     links.into_iter().map(|Link { title, url }| Button { title, url }).collect()
 }
 
 /// Where a link of an alert stands among the others; those that are alike stay as they are.
-fn rank(title: &str) -> usize {
+fn rank(title: &str, language: Language) -> usize {
+    const WANTED: [Word; 4] = [Word::Graph, Word::Runbook, Word::Dashboard, Word::Silence];
+    let is = |word: &Word| word.of(language) == title;
     // The last one is where everything else can be reached from, and the text has it too.
-    let order = ["Graph", "Runbook", "Dashboard", SILENCE, "", "Alertmanager"];
-    order.iter().position(|known| *known == title).unwrap_or(4)
+    WANTED.iter().position(is).unwrap_or(if is(&Word::Alertmanager) { WANTED.len() + 1 } else { WANTED.len() })
 }
-
-const SILENCE: &str = "Silence";
 
 /// All but what RFC 3986 calls unreserved: a `+` or a `&` of a label is to arrive as itself.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -52,7 +53,7 @@ fn silence(overview: &Overview<'_>) -> Option<Link> {
         return None;
     }
     page.set_fragment(Some(&format!("/silences/new?filter={}", utf8_percent_encode(&filter(matchers), RESERVED))));
-    Link::to(SILENCE, page.as_str())
+    Link::to(Word::Silence.of(overview.language), page.as_str())
 }
 
 fn shared_labels(overview: &Overview<'_>) -> Labels {
@@ -85,11 +86,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use jiff::Timestamp;
-    use jiff::tz::TimeZone;
 
     use super::*;
     use crate::model::event::{Event, Item, Severity};
     use crate::model::name::EventId;
+    use crate::render::words::Audience;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
@@ -119,6 +120,7 @@ mod tests {
             source: "alertmanager".parse().unwrap(),
             kind: "alertmanager",
             title: "DiskFull".into(),
+            title_in_chinese: None,
             url: Some("http://am.example.com/alertmanager".into()),
             received_at: Timestamp::UNIX_EPOCH,
             order_key: "k".into(),
@@ -131,16 +133,23 @@ mod tests {
         }
     }
 
-    fn buttons(event: &Event) -> Vec<Button> {
-        of(&Overview::of(event, &event.items.iter().collect::<Vec<_>>(), &TimeZone::UTC))
+    fn buttons(event: &Event, language: Language) -> Vec<Button> {
+        of(&Overview::of(event, &event.items.iter().collect::<Vec<_>>(), &Audience { language, ..Audience::default() }))
     }
 
     fn titles(event: &Event) -> Vec<String> {
-        buttons(event).into_iter().map(|button| button.title).collect()
+        titles_in(event, Language::En)
+    }
+
+    fn titles_in(event: &Event, language: Language) -> Vec<String> {
+        buttons(event, language).into_iter().map(|button| button.title).collect()
     }
 
     fn silence(group: &[(&str, &str)], items: Vec<Item>) -> Option<String> {
-        buttons(&event(group, items)).into_iter().find(|button| button.title == SILENCE).map(|button| button.url)
+        buttons(&event(group, items), Language::En)
+            .into_iter()
+            .find(|button| button.title == "Silence")
+            .map(|button| button.url)
     }
 
     #[test]
@@ -148,8 +157,10 @@ mod tests {
         let group = [("alertname", "DiskFull")];
         let firing = event(&group, vec![item(Status::Firing, "db-1"), item(Status::Firing, "db-2")]);
         assert_eq!(titles(&firing), ["Graph", "Runbook", "Dashboard", "Silence", "Logs", "Alertmanager"]);
+        let chinese = ["查看图表", "处理手册", "仪表盘", "静默", "日志", "Alertmanager"];
+        assert_eq!(titles_in(&firing, Language::Zh), chinese, "in the same order");
         let over = event(&group, vec![item(Status::Resolved, "db-1")]);
-        assert!(!titles(&over).contains(&SILENCE.to_owned()), "there is nothing to silence");
+        assert!(!titles(&over).contains(&"Silence".to_owned()), "there is nothing to silence");
     }
 
     #[test]
@@ -176,7 +187,7 @@ mod tests {
     fn an_address_that_is_none_gives_no_silence() {
         for address in ["javascript:alert(1)", "/alertmanager", ""] {
             let event = Event { url: Some(address.into()), ..event(&[("a", "b")], vec![item(Status::Firing, "db-1")]) };
-            assert!(!titles(&event).iter().any(|title| title == SILENCE || title == "Alertmanager"), "{address}");
+            assert!(!titles(&event).iter().any(|title| title == "Silence" || title == "Alertmanager"), "{address}");
         }
     }
 }

@@ -3,7 +3,6 @@
 //! The names stand in the docs of `render`; they are part of what operators rely on. Values are raw or cleaned, never
 //! escaped: that is the environment's work, when a value is printed.
 
-use jiff::tz::TimeZone;
 use minijinja::{Value, context};
 
 use crate::model::event::{Labels, Severity, Status};
@@ -11,9 +10,10 @@ use crate::model::spoken;
 use crate::render::link::Link;
 use crate::render::overview::{Detail, Overview, Pairs, Said};
 use crate::render::time;
+use crate::render::words::{self, Audience};
 
 /// Everything but `part` and `item`.
-pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, zone: &TimeZone, items: &[Value]) -> Value {
+pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, audience: &Audience, items: &[Value]) -> Value {
     let event = overview.event;
     let worst = overview.details.iter().map(|detail| detail.item.severity).max().unwrap_or(Severity::Info);
     context! {
@@ -28,6 +28,10 @@ pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, zone: &TimeZone, it
         resolved => overview.count(Status::Resolved),
         notices => overview.count(Status::Notice),
         truncated => event.truncated,
+        // Markdown of ours.
+        left_out => Value::from_safe_string(words::left_out(event.truncated, event.kind, audience.language)),
+        language => audience.language.as_str(),
+        words => ours(audience),
         severity => worst.as_str(),
         source => event.source.as_str(),
         kind => event.kind,
@@ -35,7 +39,7 @@ pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, zone: &TimeZone, it
         facts => labels(&event.facts),
         group => labels(&event.group),
         url => event.url.as_deref(),
-        received => spoken::at(event.received_at, zone),
+        received => spoken::at(event.received_at, &audience.zone),
         links => links(&overview.links),
         shared => said(&overview.shared, &overview.labels, &overview.when),
         items => items.to_vec(),
@@ -43,7 +47,7 @@ pub(crate) fn whole(overview: &Overview<'_>, receiver: &str, zone: &TimeZone, it
 }
 
 /// What a template sees as `item`.
-pub(crate) fn item(detail: &Detail<'_>, zone: &TimeZone) -> Value {
+pub(crate) fn item(detail: &Detail<'_>, audience: &Audience) -> Value {
     let item = detail.item;
     context! {
         name => detail.name.as_str(),
@@ -54,9 +58,9 @@ pub(crate) fn item(detail: &Detail<'_>, zone: &TimeZone) -> Value {
         fingerprint => item.fingerprint.as_str(),
         labels => labels(&item.labels),
         annotations => labels(&item.annotations),
-        since => spoken::at(item.since, zone),
-        until => item.until.map(|until| spoken::at(until, zone)),
-        when => time::when(item, zone),
+        since => spoken::at(item.since, &audience.zone),
+        until => item.until.map(|until| spoken::at(until, &audience.zone)),
+        when => time::when(item, audience),
         url => item.url.as_deref(),
         own => said(&detail.said, &detail.labels, &detail.when),
     }
@@ -71,6 +75,12 @@ fn said(said: &Said, labels: &Pairs, when: &str) -> Value {
         when => when,
         links => links(&said.links),
     }
+}
+
+/// Our own words need no escape, and the space behind a colon is to stay.
+fn ours(audience: &Audience) -> Value {
+    let word = |said: &str| Value::from_safe_string(said.to_owned());
+    Value::from_pairs(words::for_templates(audience.language).map(|(name, said)| (name, word(said))))
 }
 
 fn labels(labels: &Labels) -> Value {

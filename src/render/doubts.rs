@@ -5,14 +5,14 @@
 //! learns why a link is missing.
 
 use crate::model::event::{Event, Item};
-use crate::render::overview::link_title;
+use crate::render::overview::link_name;
 use crate::render::{link, outside};
 
 /// What is wrong with the addresses and texts of an item, in words that name the place and repeat no value.
 pub fn of_item(item: &Item) -> Vec<String> {
     let own = item.url.as_deref().filter(|url| link::address(url).is_none());
     let mut doubts: Vec<_> = own.map(|_| format!("there is no link to it: {TOO_LONG}")).into_iter().collect();
-    let expected = item.annotations.iter().filter(|(key, value)| link_title(key).is_some() && !value.trim().is_empty());
+    let expected = item.annotations.iter().filter(|(key, value)| link_name(key).is_some() && !value.trim().is_empty());
     let lost = expected.filter(|(_, value)| link::address(value).is_none());
     doubts.extend(lost.map(|(key, value)| {
         let why = if value.starts_with("http://") || value.starts_with("https://") { TOO_LONG } else { NOT_OF_THE_WEB };

@@ -8,15 +8,16 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use minijinja::{Environment, Error, ErrorKind};
 
 use crate::config::problem::{Problem, hint};
 use crate::model::event::{Event, Item, Labels, Severity, Status};
+use crate::model::language::Language;
 use crate::model::name::{EventId, Name};
 use crate::render::context;
 use crate::render::engine::{self, BUILT_IN};
 use crate::render::overview::Overview;
+use crate::render::words::Audience;
 
 const ENDING: &str = ".md.j2";
 
@@ -120,6 +121,7 @@ pub(crate) fn never_works(engine: &Environment<'static>, template: &str) -> Opti
         source: "sample".parse().ok()?,
         kind: "alertmanager",
         title: "Sample".to_owned(),
+        title_in_chinese: None,
         url: Some("http://alertmanager.example.com".to_owned()),
         received_at: Timestamp::UNIX_EPOCH,
         order_key: String::new(),
@@ -130,14 +132,18 @@ pub(crate) fn never_works(engine: &Environment<'static>, template: &str) -> Opti
         items: Vec::new(),
         truncated: 1,
     };
-    let zone = TimeZone::UTC;
-    let overview = Overview::of(&event, &items.each_ref(), &zone);
-    let items: Vec<_> = overview.details.iter().map(|detail| context::item(detail, &zone)).collect();
-    let whole = context::whole(&overview, "sample", &zone, &items);
-    match engine::render(engine, template, &whole, &items) {
-        Err(error) if cannot_depend_on_the_event(&error) => Some(error.to_string()),
-        _ if engine::extends_the_layout(engine, template) => None,
-        _ => Some("it has to begin with {% extends \"alertmanager\" %}".to_owned()),
+    // It may say one thing in one language and another in the other.
+    let broken = Language::ALL.into_iter().find_map(|language| {
+        let audience = Audience { language, ..Audience::default() };
+        let overview = Overview::of(&event, &items.each_ref(), &audience);
+        let items: Vec<_> = overview.details.iter().map(|detail| context::item(detail, &audience)).collect();
+        let whole = context::whole(&overview, "sample", &audience, &items);
+        engine::render(engine, template, &whole, &items).err().filter(cannot_depend_on_the_event)
+    });
+    match broken {
+        Some(error) => Some(error.to_string()),
+        None if engine::extends_the_layout(engine, template) => None,
+        None => Some("it has to begin with {% extends \"alertmanager\" %}".to_owned()),
     }
 }
 

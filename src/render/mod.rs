@@ -68,21 +68,23 @@ pub(crate) mod outside;
 mod overview;
 mod plain;
 mod time;
+mod words;
 pub mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use jiff::tz::TimeZone;
 use minijinja::Environment;
 
 use crate::config::problem::Problem;
 use crate::config::{Config, Receiver};
 use crate::model::content::{Content, ContentItem};
 use crate::model::event::{Event, Item};
+use crate::model::form::Style;
 use crate::model::name::Name;
 use crate::render::failing::{Failing, FailingTemplate};
 use crate::render::overview::{Detail, Overview};
+use crate::render::words::Audience;
 use crate::telemetry::metrics::RENDER_FALLBACKS;
 
 /// A push banner shows no more characters.
@@ -100,7 +102,7 @@ pub struct Renderer {
 #[derive(Debug)]
 struct Taste {
     template: Option<String>,
-    zone: TimeZone,
+    audience: Audience,
 }
 
 /// What a template makes of an event.
@@ -143,8 +145,10 @@ impl Renderer {
     /// `templates[0]` and `receivers.oncall.template`).
     pub fn compile(config: &Config) -> Result<Self, Vec<Problem>> {
         let engine = engine_with(&config.templates, &config.receivers)?;
-        let taste =
-            |receiver: &Receiver| Taste { template: receiver.template.clone(), zone: receiver.style.timezone.clone() };
+        let taste = |receiver: &Receiver| {
+            let Style { language, timezone, .. } = receiver.style.clone();
+            Taste { template: receiver.template.clone(), audience: Audience { language, zone: timezone } }
+        };
         let receivers = config.receivers.iter().map(|(name, receiver)| (name.clone(), taste(receiver))).collect();
         Ok(Self { engine, receivers, failing: Failing::default() })
     }
@@ -178,11 +182,10 @@ impl Renderer {
 
     /// The same, and nobody is told but the caller; with another template than the receiver's, if one is given.
     pub fn try_out(&self, event: &Event, items: &[&Item], receiver: &Name, template: Option<&str>) -> Rendered {
-        let taste = self.receivers.get(receiver);
-        let zone = taste.map_or(TimeZone::UTC, |taste| taste.zone.clone());
-        let overview = Overview::of(event, items, &zone);
+        let audience = self.receivers.get(receiver).map_or_else(Audience::default, |taste| taste.audience.clone());
+        let overview = Overview::of(event, items, &audience);
         let template = template.unwrap_or_else(|| self.template_of(receiver, event));
-        let (parts, failure) = match self.parts(template, &overview, receiver, &zone) {
+        let (parts, failure) = match self.parts(template, &overview, receiver, &audience) {
             Ok(parts) => (parts, None),
             Err(error) => {
                 let failure = Failure { template: template.to_owned(), error: error.to_string() };
@@ -211,10 +214,10 @@ impl Renderer {
         template: &str,
         overview: &Overview<'_>,
         receiver: &Name,
-        zone: &TimeZone,
+        audience: &Audience,
     ) -> Result<Parts, minijinja::Error> {
-        let items: Vec<_> = overview.details.iter().map(|detail| context::item(detail, zone)).collect();
-        let whole = context::whole(overview, receiver.as_str(), zone, &items);
+        let items: Vec<_> = overview.details.iter().map(|detail| context::item(detail, audience)).collect();
+        let whole = context::whole(overview, receiver.as_str(), audience, &items);
         engine::render(&self.engine, template, &whole, &items)
     }
 }

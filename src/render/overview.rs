@@ -6,12 +6,11 @@
 
 use std::cmp::Reverse;
 
-use jiff::tz::TimeZone;
-
 use crate::model::event::{Event, Item, Severity, Status};
 use crate::model::language::Language;
-use crate::model::spoken::Tally;
+use crate::model::spoken::{Tally, colon, comma};
 use crate::render::link::Link;
+use crate::render::words::{self, Audience, Word};
 use crate::render::{outside, time};
 
 /// Labels or notes in the order they are shown.
@@ -19,11 +18,13 @@ pub(crate) type Pairs = Vec<(String, String)>;
 
 /// One event as one receiver sees it.
 pub(crate) struct Overview<'e> {
+    /// The language of our own words in it.
+    pub(crate) language: Language,
     /// The event; only what is true of it as a whole may be shown.
     pub(crate) event: &'e Event,
     /// `🔴`, `🟠`, `🔵` or, when all is over, `✅`.
     pub(crate) icon: &'static str,
-    /// `2 critical firing`, `1 notice`, `16 firing (3 critical), 2 resolved`.
+    /// `2 critical firing`, `1 notice`, `16 firing (3 critical), 2 resolved`; `2 条严重告警`.
     pub(crate) counts: String,
     /// The event in one line; the same as `subject` where some of its items go elsewhere. Never empty.
     pub(crate) title: String,
@@ -76,26 +77,31 @@ pub(crate) struct Said {
 }
 
 impl<'e> Overview<'e> {
-    /// What these items of the event say to somebody in that time zone.
-    pub(crate) fn of(event: &'e Event, items: &[&'e Item], zone: &TimeZone) -> Self {
-        let mut details: Vec<_> = items.iter().map(|item| Detail::of(item, event.kind, zone)).collect();
+    /// What these items of the event say to that reader.
+    pub(crate) fn of(event: &'e Event, items: &[&'e Item], audience: &Audience) -> Self {
+        let language = audience.language;
+        let mut details: Vec<_> = items.iter().map(|item| Detail::of(item, event.kind, audience)).collect();
         details.sort_by_key(|detail| worst_first(detail.item));
         let mut labels = common(details.iter().map(|d| &d.labels));
         let several = details.len() > 1;
-        let (shared, when) =
-            if several { (Said::shared_by(&details), shared_when(&details)) } else { <(Said, String)>::default() };
+        let (shared, when) = if several {
+            (Said::shared_by(&details), shared_when(&details, language))
+        } else {
+            <(Said, String)>::default()
+        };
         details.iter_mut().for_each(|detail| detail.leave_out(&labels, &shared, &when));
         let names = distinct_names(&details);
-        details.iter_mut().for_each(|detail| detail.find_headline(names.len() > 1, several));
+        details.iter_mut().for_each(|detail| detail.find_headline(names.len() > 1, several, language));
         labels.retain(|(_, value)| !value.is_empty());
-        let links = links(event, &shared, &mut details);
+        let links = links(event, &shared, &mut details, language);
         Self {
+            language,
             event,
             icon: details.first().map_or("✅", |worst| worst.icon),
-            counts: Tally::of(items.iter().map(|item| (item.status, item.severity))).headline(Language::En),
-            title: title(event, items).unwrap_or_else(|| subject(&names)),
-            subject: subject(&names),
-            place: place(event),
+            counts: Tally::of(items.iter().map(|item| (item.status, item.severity))).headline(language),
+            title: title(event, items, language).unwrap_or_else(|| subject(&names, language)),
+            subject: subject(&names, language),
+            place: place(event, language),
             labels,
             shared,
             when,
@@ -111,17 +117,19 @@ impl<'e> Overview<'e> {
 }
 
 impl<'e> Detail<'e> {
-    fn of(item: &'e Item, kind: &str, zone: &TimeZone) -> Self {
+    fn of(item: &'e Item, kind: &str, audience: &Audience) -> Self {
         let name = outside::clipped(&outside::one_line(&item.name), 80);
+        let language = audience.language;
         let labels = item.labels.iter().filter(|(key, value)| !is_said_elsewhere(key, value, item));
+        let labels = labels.map(|(key, value)| (words::label(key, kind, language), value));
         Self {
             item,
-            name: if name.is_empty() { "(no name)".to_owned() } else { name },
+            name: if name.is_empty() { Word::NoName.of(language).to_owned() } else { name },
             icon: icon(item),
             headline: String::new(),
             labels: labels.map(|(key, value)| (outside::one_line(key), outside::one_line(value))).collect(),
-            said: Said::by(item, kind),
-            when: time::when(item, zone),
+            said: Said::by(item, kind, language),
+            when: time::when(item, audience),
         }
     }
 
@@ -134,7 +142,7 @@ impl<'e> Detail<'e> {
     }
 
     /// The summary if it has one of its own; else the labels that tell it apart; the name where names differ.
-    fn find_headline(&mut self, names_differ: bool, several: bool) {
+    fn find_headline(&mut self, names_differ: bool, several: bool, language: Language) {
         let summary = self.said.summary.clone();
         let text = if !summary.is_empty() || !several {
             summary
@@ -145,22 +153,22 @@ impl<'e> Detail<'e> {
         self.headline = match (text.is_empty(), names_differ) {
             (true, _) if !several => String::new(),
             (true, _) => self.name.clone(),
-            (false, true) if !text.contains(&self.name) => format!("{}: {text}", self.name),
+            (false, true) if !text.contains(&self.name) => format!("{}{}{text}", self.name, colon(language)),
             (false, _) => text,
         };
     }
 }
 
 impl Said {
-    fn by(item: &Item, kind: &str) -> Self {
+    fn by(item: &Item, kind: &str, language: Language) -> Self {
         let mut said = Self::default();
-        said.links.extend(item.url.as_deref().and_then(|url| Link::to(captions(kind).0, url)));
+        said.links.extend(item.url.as_deref().and_then(|url| Link::to(captions(kind).0.of(language), url)));
         for (key, value) in &item.annotations {
             match key.as_str() {
                 "summary" => said.summary = outside::clipped(&outside::one_line(value), 300),
                 "description" => said.description = outside::cleaned(value),
                 key if key.starts_with("__") => {}
-                key => match link_title(key).and_then(|title| Link::to(&title, value)) {
+                key => match link_name(key).and_then(|name| Link::to(&words::caption(&name, language), value)) {
                     Some(link) => said.links.push(link),
                     None => said.notes.push((outside::one_line(key), outside::cleaned(value))),
                 },
@@ -203,15 +211,17 @@ impl Said {
     }
 }
 
-/// `since …`, `resolved …` or `firing since … · resolved …`; empty where items of one status differ.
-fn shared_when(details: &[Detail<'_>]) -> String {
+/// `since …`, `resolved …` or `firing since … · resolved …`, as each item says it; empty where items of one status differ.
+fn shared_when(details: &[Detail<'_>], language: Language) -> String {
     let mut whens: Vec<(Status, &str)> =
         details.iter().map(|detail| (detail.item.status, detail.when.as_str())).collect();
     whens.dedup();
     match whens.as_slice() {
         [(_, one)] => (*one).to_owned(),
         // Firing ones come first: see `worst_first`.
-        [(Status::Firing, firing), (Status::Resolved, resolved)] => format!("firing {firing} · {resolved}"),
+        [(Status::Firing, firing), (Status::Resolved, resolved)] => {
+            language.of(format!("firing {firing} · {resolved}"), format!("告警{firing} · {resolved}"))
+        }
         _ => String::new(),
     }
 }
@@ -244,13 +254,11 @@ fn is_said_elsewhere(key: &str, value: &str, item: &Item) -> bool {
         || (key == "severity" && Severity::named(value) == Some(item.severity))
 }
 
-/// `runbook_url` → `Runbook`; `None` where no address is to be expected.
-pub(crate) fn link_title(key: &str) -> Option<String> {
+/// `runbook_url` → `runbook`; `None` where no address is to be expected.
+pub(crate) fn link_name(key: &str) -> Option<String> {
     let stem = key.strip_suffix("_url").or_else(|| key.strip_suffix("_link"));
     let stem = stem.or_else(|| ["runbook", "dashboard"].contains(&key).then_some(key))?;
-    let words = outside::one_line(&stem.replace('_', " "));
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect())
+    Some(outside::one_line(&stem.replace('_', " "))).filter(|words| !words.is_empty())
 }
 
 /// What stands in every list, in the order of the first.
@@ -268,43 +276,38 @@ fn distinct_names(details: &[Detail<'_>]) -> Vec<String> {
 }
 
 /// What the event is about as a whole, if the whole of it is shown.
-fn title(event: &Event, items: &[&Item]) -> Option<String> {
-    let title = outside::one_line(&event.title);
+fn title(event: &Event, items: &[&Item], language: Language) -> Option<String> {
+    let title = outside::one_line(event.title_in(language));
     (items.len() == event.items.len() && !title.is_empty()).then_some(title)
 }
 
-fn subject(names: &[String]) -> String {
-    let short = |name: &String| outside::clipped(name, 40);
-    match names {
-        [] => "(nothing)".to_owned(),
-        [one] => short(one),
-        [one, other] => format!("{}, {}", short(one), short(other)),
-        [one, other, rest @ ..] => format!("{}, {} +{}", short(one), short(other), rest.len()),
-    }
+fn subject(names: &[String], language: Language) -> String {
+    let shown: Vec<_> = names.iter().take(2).map(|name| outside::clipped(name, 40)).collect();
+    if shown.is_empty() { Word::Nothing.of(language).to_owned() } else { words::names(&shown, names.len(), language) }
 }
 
-fn place(event: &Event) -> String {
+fn place(event: &Event, language: Language) -> String {
     let values = event.group.iter().filter(|(key, value)| *key != "alertname" && !value.is_empty());
-    outside::clipped(&values.map(|(_, value)| outside::one_line(value)).collect::<Vec<_>>().join(", "), 40)
+    outside::clipped(&values.map(|(_, value)| outside::one_line(value)).collect::<Vec<_>>().join(comma(language)), 40)
 }
 
 /// Shared links and the sender's own. The links of an item that is alone are for the whole.
-fn links(event: &Event, shared: &Said, details: &mut [Detail<'_>]) -> Vec<Link> {
+fn links(event: &Event, shared: &Said, details: &mut [Detail<'_>], language: Language) -> Vec<Link> {
     let own = match details {
         [alone] => std::mem::take(&mut alone.said.links),
         _ => shared.links.clone(),
     };
-    let whole = event.url.as_deref().and_then(|url| Link::to(captions(event.kind).1, url));
+    let whole = event.url.as_deref().and_then(|url| Link::to(captions(event.kind).1.of(language), url));
     let said_already = |whole: &Link| own.iter().any(|link| link.url == whole.url);
     let whole = whole.filter(|whole| !said_already(whole));
     own.into_iter().chain(whole).collect()
 }
 
 /// What stands on the link to an item, and on the one to the whole.
-fn captions(kind: &str) -> (&'static str, &'static str) {
+fn captions(kind: &str) -> (Word, Word) {
     match kind {
-        "alertmanager" => ("Graph", "Alertmanager"),
-        "github" => ("View on GitHub", "View on GitHub"),
-        _ => ("Open", "Open"),
+        "alertmanager" => (Word::Graph, Word::Alertmanager),
+        "github" => (Word::OpenGithub, Word::OpenGithub),
+        _ => (Word::Open, Word::Open),
     }
 }

@@ -4,20 +4,21 @@
 //! template says; a property test renders arbitrary events with it.
 
 use crate::model::event::Status;
+use crate::model::spoken::colon;
 use crate::render::outside::escaped;
 use crate::render::overview::{Detail, Overview, Pairs, Said};
-use crate::render::{Part, Parts, link, markdown};
+use crate::render::{Part, Parts, link, markdown, words};
 
 /// The event in plain words.
 pub(crate) fn render(overview: &Overview<'_>) -> Parts {
     let title = match overview.details.as_slice() {
         [notice] if notice.item.status == Status::Notice => format!("{} {}", overview.icon, overview.title),
-        _ => format!("{} {}: {}", overview.icon, overview.counts, overview.subject),
+        _ => {
+            format!("{} {}{}{}", overview.icon, overview.counts, colon(overview.language), overview.subject)
+        }
     };
     let mut header = vec![format!("### {}", escaped(&title)), pairs(&overview.labels), escaped(&overview.when)];
-    if overview.event.truncated > 0 {
-        header.push(format!("**+{} more** that the sender left out", overview.event.truncated));
-    }
+    header.push(words::left_out(overview.event.truncated, overview.event.kind, overview.language));
     header.push(escaped(&overview.shared.summary));
     header.extend(said(&overview.shared));
     Parts {

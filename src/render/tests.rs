@@ -1,11 +1,13 @@
 //! Rendering cannot lose an event (law 5), and nothing from outside can spoil a message.
 
+use jiff::tz::TimeZone;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use pulldown_cmark::{Options, Parser, Tag};
 
 use super::*;
 use crate::model::event::{Labels, Severity, Status};
+use crate::model::language::Language;
 use crate::model::name::EventId;
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -33,6 +35,7 @@ fn event(items: Vec<Item>) -> Event {
         source: "alertmanager".parse().unwrap(),
         kind: "alertmanager",
         title: "never shown".to_owned(),
+        title_in_chinese: None,
         url: Some("http://alertmanager.example:9093".to_owned()),
         received_at: "2026-11-21T19:30:00Z".parse().unwrap(),
         order_key: String::new(),
@@ -49,7 +52,10 @@ fn event(items: Vec<Item>) -> Event {
 fn renderer(source: &str) -> Renderer {
     let mut engine = engine::engine().unwrap();
     engine.add_template_owned("own", source.to_owned()).unwrap();
-    let taste = Taste { template: Some("own".to_owned()), zone: TimeZone::get("Asia/Shanghai").unwrap() };
+    let taste = Taste {
+        template: Some("own".to_owned()),
+        audience: Audience { language: Language::En, zone: TimeZone::get("Asia/Shanghai").unwrap() },
+    };
     let receivers = BTreeMap::from([("oncall".parse().unwrap(), taste)]);
     Renderer { engine, receivers, failing: Failing::default() }
 }
@@ -352,7 +358,7 @@ proptest! {
     fn the_plain_built_in_renders_every_event(items in vec(any_item(), 0..4), truncated in any::<u64>()) {
         let event = Event { truncated, ..event(items) };
         let items: Vec<_> = event.items.iter().collect();
-        let overview = Overview::of(&event, &items, &TimeZone::UTC);
+        let overview = Overview::of(&event, &items, &Audience::default());
         let content = super::content(&overview, plain::render(&overview));
         prop_assert!(!content.title.is_empty() && content.title.chars().count() <= LONGEST_TITLE);
         prop_assert!(!content.header.is_empty());
@@ -365,9 +371,9 @@ proptest! {
         let event = Event { truncated, ..event(items) };
         let items: Vec<_> = event.items.iter().collect();
         let renderer = renderer("");
-        let overview = Overview::of(&event, &items, &TimeZone::UTC);
+        let overview = Overview::of(&event, &items, &Audience::default());
         for template in ["alertmanager", "github", "generic"] {
-            let parts = renderer.parts(template, &overview, &"oncall".parse().unwrap(), &TimeZone::UTC);
+            let parts = renderer.parts(template, &overview, &"oncall".parse().unwrap(), &Audience::default());
             prop_assert!(parts.is_ok(), "{:?}", parts);
             for part in parts.unwrap().items {
                 prop_assert!(!seen(&part.body).contains("Html") && !part.short.contains('\n'));

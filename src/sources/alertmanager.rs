@@ -33,6 +33,7 @@ pub fn decode(source: &Name, severities: &Severities, body: &[u8], received_at: 
         source: source.clone(),
         kind: KIND,
         title: title(&group.labels, &items),
+        title_in_chinese: None,
         url: group.external_url.as_deref().and_then(web_address),
         received_at,
         order_key,

@@ -43,6 +43,7 @@ pub(crate) fn decode(
         source: source.clone(),
         kind: KIND,
         title: said.title.clone(),
+        title_in_chinese: None,
         url: said.url.clone(),
         received_at,
         order_key: key.clone(),

@@ -7,6 +7,7 @@
 //! matchers may ask for, `severity` how bad it is, and small tables hold what differs. An event GitHub invents
 //! tomorrow is understood the same way.
 
+mod chinese;
 mod facts;
 mod happening;
 mod prose;
@@ -49,6 +50,7 @@ pub fn decode(source: &Name, headers: &HeaderMap, body: &[u8], received_at: Time
         source: source.clone(),
         kind: KIND,
         title: one_line(&happening.title(), LONGEST_TITLE),
+        title_in_chinese: Some(one_line(&chinese::title(&happening), LONGEST_TITLE)),
         url: url.clone(),
         received_at,
         dedup_key: wire::header(headers, DELIVERY).map_or_else(|| sha256(body), str::to_owned),

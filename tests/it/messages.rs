@@ -164,6 +164,7 @@ fn event(fixture: &str) -> Event {
         source: "alertmanager".parse().unwrap(),
         kind: "alertmanager",
         title: "the whole group".to_owned(),
+        title_in_chinese: None,
         url: body["externalURL"].as_str().map(str::to_owned),
         received_at: "2026-11-21T19:31:00Z".parse().unwrap(),
         order_key: String::new(),

@@ -313,6 +313,7 @@ fn event<'n, I: IntoIterator<Item = (&'n str, &'n str)>>(items: impl IntoIterato
         source: "am".parse().unwrap(),
         kind: "alertmanager",
         title: String::new(),
+        title_in_chinese: None,
         url: None,
         received_at: Timestamp::UNIX_EPOCH,
         order_key: String::new(),

@@ -255,6 +255,7 @@ fn event(title: &str, subject: &str, key: String, now: Timestamp) -> Event {
         source: Name::of_notices(),
         kind: KIND,
         title: title.to_owned(),
+        title_in_chinese: None,
         url: None,
         received_at: now,
         order_key: subject.to_owned(),

@@ -110,7 +110,8 @@ impl Lines {
 
     fn finish(mut self) -> String {
         if self.more > 0 {
-            self.lines.push(format!("… and {} more", self.more));
+            // Understood in every language: this text is the same for all receivers.
+            self.lines.push(format!("… +{}", self.more));
         }
         self.lines.join("\n")
     }

@@ -23,6 +23,17 @@ pub(super) struct Happening<'p> {
     kind: &'static Kind,
 }
 
+/// What a push has pushed.
+pub(super) struct Push {
+    /// `branch` or `tag`.
+    pub(super) noun: &'static str,
+    pub(super) name: String,
+    pub(super) commits: usize,
+    pub(super) created: bool,
+    pub(super) deleted: bool,
+    pub(super) forced: bool,
+}
+
 /// What differs from the rule, for one event.
 struct Kind {
     event: &'static str,
@@ -213,20 +224,32 @@ impl<'p> Happening<'p> {
         format!("{}{what}", self.place())
     }
 
-    /// `3 commits pushed to main by octocat`, `tag v1 deleted by octocat`.
-    fn push(&self) -> String {
+    /// What a push has pushed.
+    pub(super) fn pushed(&self) -> Push {
         let reference = text(self.payload, "/ref").unwrap_or_default();
-        let commits = self.payload.pointer("/commits").and_then(Value::as_array).map_or(0, Vec::len);
         let is = |flag| self.payload.pointer(flag) == Some(&Value::Bool(true));
-        let pushed = if is("/forced") { "force-pushed" } else { "pushed" };
         let (noun, name) = match reference.strip_prefix("refs/tags/") {
             Some(tag) => ("tag", tag),
             None => ("branch", reference.strip_prefix("refs/heads/").unwrap_or(&reference)),
         };
+        Push {
+            noun,
+            name: name.to_owned(),
+            commits: self.payload.pointer("/commits").and_then(Value::as_array).map_or(0, Vec::len),
+            created: is("/created"),
+            deleted: is("/deleted"),
+            forced: is("/forced"),
+        }
+    }
+
+    /// `3 commits pushed to main by octocat`, `tag v1 deleted by octocat`.
+    fn push(&self) -> String {
+        let Push { noun, name, commits, created, deleted, forced } = self.pushed();
+        let pushed = if forced { "force-pushed" } else { "pushed" };
         let what = match commits {
-            _ if is("/deleted") => format!("{noun} {name} deleted"),
+            _ if deleted => format!("{noun} {name} deleted"),
             _ if noun == "tag" => format!("{noun} {name} {pushed}"),
-            0 => format!("{noun} {name} {}", if is("/created") { "created" } else { pushed }),
+            0 => format!("{noun} {name} {}", if created { "created" } else { pushed }),
             1 => format!("1 commit {pushed} to {name}"),
             several => format!("{several} commits {pushed} to {name}"),
         };
@@ -239,11 +262,16 @@ impl<'p> Happening<'p> {
         format!("{} {progress}{}", self.noun(), name.unwrap_or_default())
     }
 
-    /// How a run went or how far it is; nothing of the kind for what somebody did.
-    fn progress(&self) -> Option<String> {
+    /// How a run went or how far it is, in GitHub's word; nothing of the kind for what somebody did.
+    pub(super) fn progress_word(&self) -> Option<String> {
         let waits =
             |action: &&str| self.kind.outcome.is_some() && ["in_progress", "queued", "waiting"].contains(action);
-        let word = self.outcome().or_else(|| self.action.as_deref().filter(waits).map(str::to_owned))?;
+        self.outcome().or_else(|| self.action.as_deref().filter(waits).map(str::to_owned))
+    }
+
+    /// The same, as a person says it.
+    fn progress(&self) -> Option<String> {
+        let word = self.progress_word()?;
         let said = OUTCOMES.iter().find(|(outcome, _)| *outcome == word);
         Some(said.map_or_else(|| word.replace('_', " "), |(_, said)| (*said).to_owned()))
     }
@@ -252,8 +280,7 @@ impl<'p> Happening<'p> {
     fn head(&self) -> String {
         let noun = self.noun();
         let name = self.parent.is_none().then(|| self.name()).flatten().unwrap_or_default();
-        let parent = self.parent.map(|(noun, parent)| (noun, text(parent, "/number").unwrap_or_default()));
-        let parent = parent.map(|(noun, number)| format!("{noun} #{number}"));
+        let parent = self.belongs_to().map(|(noun, number)| format!("{noun} #{number}"));
         match parent {
             Some(parent) if noun.is_empty() => parent,
             Some(parent) => format!("{noun} on {parent}"),
@@ -261,8 +288,13 @@ impl<'p> Happening<'p> {
         }
     }
 
+    /// What the object belongs to, as a person calls it, and its number.
+    pub(super) fn belongs_to(&self) -> Option<(&'static str, String)> {
+        self.parent.map(|(noun, parent)| (noun, text(parent, "/number").unwrap_or_default()))
+    }
+
     /// The event's own words; the last one for what belongs to something: a comment, a thread.
-    fn noun(&self) -> String {
+    pub(super) fn noun(&self) -> String {
         match self.kind.noun {
             Some(pointer) if pointer.starts_with('/') => return text(self.object, pointer).unwrap_or_default(),
             Some(noun) => return noun.to_owned(),
@@ -295,7 +327,7 @@ impl<'p> Happening<'p> {
     }
 
     /// The action, or what tells more: whether a closed pull request was merged, what a review says.
-    fn telling_action(&self) -> String {
+    pub(super) fn telling_action(&self) -> String {
         let action = self.action.as_deref().unwrap_or_default();
         let merged = || self.object.pointer("/merged") == Some(&Value::Bool(true));
         match (self.event, action) {

@@ -153,7 +153,7 @@ fn a_push_says_what_was_pushed_where() {
     assert_eq!(title(json!({"ref": "refs/tags/v1", "commits": commits(1)})), "octo/repo: tag v1 pushed by mona");
     let text = &pushed(json!({"commits": commits(7)})).items[0].annotations["description"];
     assert_eq!(text.lines().next(), Some("6113728 Fix it (ada)"));
-    assert_eq!((text.lines().count(), text.lines().last()), (6, Some("+2 more")));
+    assert_eq!((text.lines().count(), text.lines().last()), (6, Some("… +2")));
 }
 
 #[test]

@@ -117,7 +117,8 @@ fn commits(happening: &Happening<'_>) -> Option<String> {
     let pushed: Vec<_> = if pushed.is_empty() { only.into_iter().collect() } else { pushed.iter().collect() };
     let mut lines: Vec<_> = pushed.iter().take(COMMITS).map(|commit| line(commit, happening)).collect();
     if pushed.len() > COMMITS {
-        lines.push(format!("+{} more", pushed.len() - COMMITS));
+        // Understood in every language: this text is the same for all receivers.
+        lines.push(format!("… +{}", pushed.len() - COMMITS));
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
@@ -143,7 +144,8 @@ pub(super) fn labels(happening: &Happening<'_>) -> Labels {
     // Who set off what now went well or not.
     labels.push(("by", happening.outcome().and(happening.sender())));
     labels.push(("severity", severity::of_alert(happening)));
-    labels.push(("diff", diff(happening)));
+    let (diff, files) = diff(happening).unzip();
+    labels.extend([("diff", diff), ("files", files)]);
     labels.extend(SHOWN.iter().map(|(name, places)| (*name, first(happening.payload, places))));
     let title = happening.title();
     let said = |value: &str| title.split([' ', ':']).any(|word| word == value) || title.contains(&format!(" {value} "));
@@ -161,12 +163,12 @@ fn branches(happening: &Happening<'_>) -> Option<String> {
     }
 }
 
-/// `+1 −1 in 1 file`, for a pull request that comes or has new commits.
-fn diff(happening: &Happening<'_>) -> Option<String> {
+/// `+1 −1`, and the number of files, for a pull request that comes or has new commits.
+fn diff(happening: &Happening<'_>) -> Option<(String, String)> {
     let news = ["opened", "reopened", "ready_for_review", "synchronize"].contains(&happening.action.as_deref()?);
     let count = |at| happening.object.pointer(at).and_then(Value::as_u64).filter(|_| news);
     let (added, removed, files) = (count("/additions")?, count("/deletions")?, count("/changed_files")?);
-    Some(format!("+{added} −{removed} in {files} {}", if files == 1 { "file" } else { "files" }))
+    Some((format!("+{added} −{removed}"), files.to_string()))
 }
 
 /// The page that tells most about it.

@@ -182,6 +182,7 @@ fn event_of(bytes: usize) -> NewEvent {
         source: "s".parse().unwrap(),
         kind: "k",
         title: String::new(),
+        title_in_chinese: None,
         url: None,
         received_at: Timestamp::UNIX_EPOCH,
         order_key: String::new(),

@@ -186,6 +186,7 @@ fn event(order_key: &str) -> Post {
         source: name("alertmanager"),
         kind: "alertmanager",
         title: "Disk full on db-1".into(),
+        title_in_chinese: None,
         url: Some("https://am.example.com/".into()),
         received_at: at(0),
         order_key: order_key.into(),
