@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::model::delivery::State;
 use crate::model::outcome::Outcome;
 use crate::telemetry::metrics as names;
+use crate::telemetry::panics::PARTS;
 
 /// The answers of the webhook port that people compute rates from.
 const ANSWERS: [&str; 4] = ["202", "400", "401", "503"];
@@ -25,6 +26,9 @@ const RESULTS: [&str; 4] =
 pub fn begin(config: &Config, compiled: &Compiled) {
     let _there_from_now_on = histogram!(names::ACCEPT_SECONDS);
     let _there_from_now_on = histogram!(names::DIGEST_DELIVERIES);
+    for part in PARTS {
+        counter!(names::PANICS, "part" => part).increment(0);
+    }
     counter!(names::WEBHOOKS, "source" => "", "code" => "404").increment(0);
     for source in config.sources.keys() {
         counter!(names::DUPLICATES, "source" => source.to_string()).increment(0);

@@ -4,6 +4,7 @@
 //! Listeners come from outside, so a test or `demo` may choose its ports. [`relay::Relay::stop`] stops accepting, finishes
 //! what is in flight and leaves the rest stored; a process that is killed instead loses nothing either.
 
+pub mod alarm;
 pub mod changes;
 pub mod check;
 pub mod counted;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::app::alarm::Alarm;
 use crate::app::check::Compiled;
 use crate::app::counted;
 use crate::app::lanes::Watch;
@@ -56,6 +57,8 @@ pub struct Relay {
     store: Arc<dyn Store>,
     readiness: Readiness,
     reloading: Reloading,
+    /// Rings when a task has panicked without which the relay is none.
+    alarm: Alarm,
     /// Ends the loops, and then the ports: until a call in flight is noted, whoever asks is still answered.
     stop_loops: watch::Sender<bool>,
     stop_ports: watch::Sender<bool>,
@@ -77,7 +80,8 @@ impl Relay {
         counted::begin(&config, &compiled);
         let config = Arc::new(config);
         let store = sqlite::open(&config.store.path, config.store.max_queued)?;
-        let running = Running::start(&config, Arc::clone(&store)).await?;
+        let alarm = Alarm::default();
+        let running = Running::start(&config, Arc::clone(&store), alarm.clone()).await?;
         let readiness = Readiness::new(Arc::clone(&store));
         let (reloading, asked) = Reloading::channel();
         let (hooks, admin) = (listeners.hooks.local_addr()?, listeners.admin.local_addr()?);
@@ -87,14 +91,16 @@ impl Relay {
             store: Arc::clone(&store),
             readiness: readiness.clone(),
             reloading: reloading.clone(),
+            alarm,
             stop_loops: watch::Sender::new(false),
             stop_ports: watch::Sender::new(false),
             ports: JoinSet::new(),
             loops: JoinSet::new(),
         };
         let retention = watch::Sender::new(config.store.retention);
-        relay.loops.spawn(janitor::run(Arc::clone(&store), retention.subscribe(), relay.stop_loops.subscribe()));
-        relay.loops.spawn(upkeep(relay.stop_loops.subscribe()));
+        let cleaning = janitor::run(Arc::clone(&store), retention.subscribe(), relay.stop_loops.subscribe());
+        relay.keep("the janitor", cleaning);
+        relay.keep("the upkeep of metrics", upkeep(relay.stop_loops.subscribe()));
         let live = Arc::new(ArcSwap::from_pointee(live(&config, compiled, Arc::clone(&store))));
         let router = hooks::router(Hooks::new(Arc::clone(&live), readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
@@ -103,10 +109,15 @@ impl Relay {
         relay.serve(listeners.admin, admin::router(Arc::clone(&operator), Arc::clone(&live), &config.admin, admin));
         let refused = watch::Sender::new(Vec::new());
         let notices = notices_of(operator, watch, Arc::clone(&live), refused.subscribe());
-        relay.loops.spawn(notices::run::run(notices, relay.stop_loops.subscribe()));
+        relay.keep("notices", notices::run::run(notices, relay.stop_loops.subscribe()));
         let reloader = Reloader::new(origin, running, live, store, retention, readiness, refused);
-        relay.loops.spawn(reloader.run(asked, relay.stop_loops.subscribe()));
+        relay.keep("reloading", reloader.run(asked, relay.stop_loops.subscribe()));
         Ok(relay)
+    }
+
+    /// Runs a loop until the relay stops.
+    fn keep(&mut self, part: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.loops.spawn(self.alarm.clone().over(part, task));
     }
 
     fn serve(&mut self, listener: TcpListener, router: axum::Router) {
@@ -114,7 +125,8 @@ impl Relay {
         let told = async move {
             let _told = stop.wait_for(|stop| *stop).await;
         };
-        self.ports.spawn(http::serve(listener, router, told, Limits::default()));
+        let serving = http::serve(listener, router, told, Limits::default());
+        self.ports.spawn(self.alarm.clone().over("a port", serving));
     }
 
     /// Where webhooks are taken.
@@ -137,9 +149,13 @@ impl Relay {
         &self.reloading
     }
 
-    /// Resolves with the reason when the store is broken for good: the process must end.
+    /// Resolves with the reason when nothing can go on: the store is broken for good, or something has panicked that must
+    /// run as long as the process. It must end at once.
     pub async fn broken(&self) -> String {
-        self.store.broken().await
+        tokio::select! {
+            reason = self.store.broken() => format!("the store is broken: {reason}"),
+            part = self.alarm.rung() => format!("{part} has panicked"),
+        }
     }
 
     /// Stops accepting (webhooks are answered 503, `/-/ready` too), finishes what is in flight, and leaves the rest

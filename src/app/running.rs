@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::app::alarm::Alarm;
 use crate::app::lanes::{Opened, Parts, Plan, Watch};
 use crate::config::Config;
 use crate::dispatch::lane::Lane;
@@ -26,6 +27,7 @@ pub struct Running {
     store: Arc<dyn Store>,
     /// Who this process is when it takes the right to send for an app.
     owner: String,
+    alarm: Alarm,
     watch: Watch,
     lanes: BTreeMap<Name, Loop<Lane>>,
     receipts: BTreeMap<Name, Loop<()>>,
@@ -47,12 +49,13 @@ struct Ended {
 }
 
 impl Running {
-    /// Takes the apps and starts every loop.
-    pub async fn start(config: &Arc<Config>, store: Arc<dyn Store>) -> anyhow::Result<Self> {
+    /// Takes the apps and starts every loop. One that panics for good rings the alarm.
+    pub async fn start(config: &Arc<Config>, store: Arc<dyn Store>, alarm: Alarm) -> anyhow::Result<Self> {
         let owner = uuid::Uuid::now_v7().to_string();
         let opened = Plan::new(None, config)?.open(&store, &owner, Timestamp::now()).await?;
         let (lanes, receipts, renewals) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut running = Self { watch: Watch::of(opened.parts.clone()), store, owner, lanes, receipts, renewals };
+        let mut running =
+            Self { watch: Watch::of(opened.parts.clone()), store, owner, alarm, lanes, receipts, renewals };
         running.spawn(opened);
         Ok(running)
     }
@@ -122,15 +125,15 @@ impl Running {
     fn spawn(&mut self, opened: Opened) {
         for lane in opened.lanes {
             let (receiver, store) = (lane.receiver().clone(), Arc::clone(&self.store));
-            self.lanes.insert(receiver, Loop::start(|stop| run::run(lane, store, stop)));
+            self.lanes.insert(receiver, Loop::start("a lane", &self.alarm, |stop| run::run(lane, store, stop)));
         }
         for of_app in opened.receipts {
             let app = of_app.gate().app().clone();
-            self.receipts.insert(app, Loop::start(|stop| receipts::run::run(of_app, stop)));
+            self.receipts.insert(app, Loop::start("receipts", &self.alarm, |stop| receipts::run::run(of_app, stop)));
         }
         for gate in opened.gates {
             let app = gate.app().clone();
-            self.renewals.insert(app, Loop::start(|stop| renewal::run(gate, stop)));
+            self.renewals.insert(app, Loop::start("token renewal", &self.alarm, |stop| renewal::run(gate, stop)));
         }
     }
 
@@ -158,12 +161,16 @@ fn take<T>(loops: &mut BTreeMap<Name, Loop<T>>, ends: impl Fn(&Name) -> bool) ->
 }
 
 impl<T: Send + 'static> Loop<T> {
-    fn start<F: Future<Output = T> + Send + 'static>(run: impl FnOnce(watch::Receiver<bool>) -> F) -> Self {
+    fn start<F: Future<Output = T> + Send + 'static>(
+        part: &'static str,
+        alarm: &Alarm,
+        run: impl FnOnce(watch::Receiver<bool>) -> F,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { stop, task: tokio::spawn(run(stopped)) }
+        Self { stop, task: tokio::spawn(alarm.clone().over(part, run(stopped))) }
     }
 
-    /// Waits for the end of one that was told. `None`: it had ended by itself, which is a mistake of ours.
+    /// Waits for the end of one that was told. `None`: it has panicked, and the alarm has rung.
     async fn end(mut self) -> Option<T> {
         (&mut self.task).await.inspect_err(|error| tracing::error!(%error, "a loop has ended by itself")).ok()
     }

@@ -157,6 +157,11 @@ pub(crate) fn too_late(api: Api) -> Rejection {
     Rejection { verdict: Verdict { uncounted: false, ..finding.verdict(api) }, token_rejected: false }
 }
 
+/// A mistake of ours broke a send off, before the call or when it had begun.
+pub(crate) fn of_broken_off(called: bool) -> Verdict {
+    Finding { reached: called, ..Finding::word("internal_error", None) }.verdict(Api::Send)
+}
+
 /// A secret that cannot be read: no call was made.
 pub(crate) fn of_secret(error: &SecretError) -> Verdict {
     let mut verdict = Finding::word("secret", None).verdict(Api::Token);

@@ -16,6 +16,7 @@ use metrics::{counter, histogram};
 
 use crate::compose;
 use crate::config::{OnUnknownOutcome, Receiver, Retry};
+use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
 use crate::dispatch::next::{Circumstances, next};
 use crate::gate::channel::{Channel, Turn};
@@ -50,6 +51,8 @@ pub struct Lane {
     gate: Arc<Gate>,
     channel: Arc<Channel>,
     store: Arc<dyn Store>,
+    /// What a panic must not take away.
+    held: Held,
     /// A call was made and its end is not stored yet.
     unfinished: Option<(Ownership, Finish, Timestamp)>,
 }
@@ -103,6 +106,7 @@ impl Lane {
             gate,
             channel,
             store,
+            held: Held::Nothing,
             unfinished: None,
         }
     }
@@ -158,8 +162,11 @@ impl Lane {
         if let Err(until) = gate.permit(&self.channel, now) {
             return Ok(Step::Wait(until));
         }
-        let claimed = match self.store.claim(&ownership, self.want(pass.probe, now), now).await {
-            Ok(Claim::Taken(claimed)) => claimed,
+        self.held = Held::Unknown;
+        let claim = self.store.claim(&ownership, self.want(pass.probe, now), now).await;
+        self.held = Held::Nothing;
+        let claimed = match claim {
+            Ok(Claim::Taken(claimed)) => Arc::new(claimed),
             Ok(Claim::Nothing) => return Ok(Step::Idle),
             Ok(Claim::MonthUsedUp) => {
                 gate.note_month(true, now);
@@ -233,12 +240,14 @@ impl Lane {
     async fn send(
         &mut self,
         own: Ownership,
-        claimed: Claimed,
+        claimed: Arc<Claimed>,
         pass: &Pass<'_>,
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
+        self.held = Held::claim(own.clone(), &claimed, now);
         let composed = compose::single(&first.content, &self.style, &first.form, compose::BUDGET);
+        self.held.called(&composed);
         let answer = self.gate.send(&self.target, &composed, now).await;
         let now = later(now, answer.took);
         let verdict = answer.result.as_ref().err();
@@ -256,8 +265,32 @@ impl Lane {
         let ask_receipts_at = self.ask_receipts_after.map(|wait| later(now, wait));
         let finish = Finish { ask_receipts_at, ..end(&claimed, composed, answer, outcome, next, changes) };
         self.unfinished = Some((own, finish, now));
+        self.held = Held::Nothing;
         self.finish().await?;
         Ok(Step::Tried(outcome))
+    }
+
+    /// A step panicked: what it had claimed goes the way of an attempt that failed, which the next step stores. Says
+    /// whether the lane can go on. It cannot if the store may have claimed what nobody knows of: only a start puts that
+    /// back.
+    pub fn broke_off(&mut self, now: Timestamp) -> bool {
+        let trying = match std::mem::take(&mut self.held) {
+            Held::Nothing => return true,
+            Held::Unknown => return false,
+            Held::Claim(trying) => trying,
+        };
+        let (verdict, claimed) = (self.gate.broke_off(trying.was_called()), trying.claimed());
+        // It counts even where it was a probe: it was about the delivery, not about the app or the channel.
+        let given = Circumstances { retry: &self.retry, hold: self.hold, excused: false, fallback: None, now };
+        let of = |delivery: &ClaimedDelivery| {
+            let fallback = self.fallback.as_ref().filter(|_| delivery.may_be_handed_over);
+            (delivery.id.clone(), next(Some(&verdict), delivery, None, Circumstances { fallback, ..given }))
+        };
+        let next: Vec<_> = claimed.deliveries.iter().map(of).collect();
+        self.tell(&claimed, Some(&verdict), verdict.outcome, &next, now);
+        let states = Changes { app: Some(self.gate.row()), channel: Some(self.channel.row()), was_down: false };
+        self.unfinished = Some(trying.end(verdict, next, states, now));
+        true
     }
 
     /// The form to try next, if DingTalk refused this one and a plainer one may do.
@@ -352,7 +385,7 @@ fn end(
     Finish {
         message: claimed.message.clone(),
         attempt: claimed.attempt.clone(),
-        composed,
+        composed: Some(composed),
         outcome,
         http_status: verdict.as_ref().map_or(Some(200), |verdict| verdict.http_status),
         took: answer.took,

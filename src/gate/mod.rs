@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::config;
-use crate::dingtalk::{Client, codes};
+use crate::dingtalk::{Client, codes, verdict};
 use crate::gate::aside::Pauses;
 use crate::gate::channel::Channel;
 use crate::gate::line::Line;
@@ -231,6 +231,11 @@ impl Gate {
     /// Sends one message; [`Gate::permit`] came before.
     pub async fn send(&self, to: &Target, message: &Composed, now: Timestamp) -> Answer {
         self.client.send(to, message, now).await
+    }
+
+    /// What a send came to that a mistake of ours broke off, before the call or when it had begun.
+    pub fn broke_off(&self, called: bool) -> Verdict {
+        verdict::of_broken_off(called)
     }
 
     /// The way to DingTalk.

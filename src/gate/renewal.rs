@@ -11,13 +11,19 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::gate::Gate;
+use crate::model::health::Backoff;
+use crate::telemetry::panics::{self, caught};
 
 /// The longest sleep: if the machine's clock is set, it is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
+/// How long to rest after a renewal that panicked; a lane that finds no token fetches one.
+const BROKEN: Backoff = Backoff { first: LONGEST_SLEEP, last: Duration::from_secs(60 * 60) };
+
 /// Renews until `stop` becomes true.
 pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let mut changes = gate.changes();
+    let mut broken = 0;
     loop {
         // Before the look, so that a token that is fetched in between is not missed: the end of an errand rings.
         changes.mark_unchanged();
@@ -25,8 +31,18 @@ pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         let next = tokio::select! {
             biased;
             _told_or_alone = stop.wait_for(|stop| *stop) => return,
-            next = gate.renew(now) => next,
+            next = caught(panics::TOKEN, gate.renew(now)) => next,
         };
+        let Ok(next) = next else {
+            tokio::select! {
+                biased;
+                _told_or_alone = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(BROKEN.wait(broken)) => {}
+            }
+            broken += 1;
+            continue;
+        };
+        broken = 0;
         let sleep = next.and_then(|next| Duration::try_from(next.duration_since(Timestamp::now())).ok());
         tokio::select! {
             biased;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::store::{Store, StoreError};
+use crate::telemetry::panics::{self, caught};
 
 /// So many events in one transaction.
 const CHUNK: usize = 200;
@@ -32,10 +33,10 @@ pub async fn step(store: &dyn Store, retention: Duration, now: Timestamp) -> Res
 pub async fn run(store: Arc<dyn Store>, mut retention: watch::Receiver<Duration>, mut stop: watch::Receiver<bool>) {
     loop {
         let keep = *retention.borrow_and_update();
-        let rest = match step(store.as_ref(), keep, Timestamp::now()).await {
-            Ok(true) => BREATH,
-            Ok(false) => REST,
-            Err(error) => {
+        let rest = match caught(panics::JANITOR, step(store.as_ref(), keep, Timestamp::now())).await {
+            Ok(Ok(true)) => BREATH,
+            Ok(Ok(false)) | Err(_) => REST,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "old events could not be forgotten; tried again in an hour");
                 REST
             }

@@ -151,8 +151,8 @@ pub struct Finish {
     pub message: MessageId,
     /// The attempt.
     pub attempt: AttemptId,
-    /// What was sent.
-    pub composed: Composed,
+    /// What was sent; `None` where it broke off before there was anything to send.
+    pub composed: Option<Composed>,
     /// What came of it.
     pub outcome: Outcome,
     /// DingTalk's code, or our word for what happened on the way; `None` when sent.

@@ -7,6 +7,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::telemetry::panics;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -16,8 +18,8 @@ pub enum Format {
     Json,
 }
 
-/// Sends the process's logs to standard error, from `level` up unless `RUST_LOG` says otherwise. A second call changes
-/// nothing.
+/// Sends the process's logs to standard error, from `level` up unless `RUST_LOG` says otherwise, panics too. A second
+/// call changes nothing.
 pub fn init(format: Option<Format>, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let terminal = std::io::stderr().is_terminal();
@@ -27,4 +29,5 @@ pub fn init(format: Option<Format>, level: &str) {
         Format::Text => builder.with_ansi(terminal).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
+    panics::log_all();
 }

@@ -43,6 +43,8 @@ pub const DUPLICATES: &str = "dingtalk_relay_duplicates_total";
 pub const RELOAD_SUCCESSFUL: &str = "dingtalk_relay_config_last_reload_successful";
 /// When a configuration was taken last, in seconds since 1970.
 pub const RELOADED_AT: &str = "dingtalk_relay_config_last_reload_success_timestamp_seconds";
+/// Pieces of a loop's work that a panic broke off: mistakes of ours. Label: `part`.
+pub const PANICS: &str = "dingtalk_relay_panics_total";
 /// 1, with the `version`.
 pub const BUILD_INFO: &str = "dingtalk_relay_build_info";
 
@@ -94,6 +96,7 @@ fn describe() {
     counter!(TOKEN_REFRESHES, "Access tokens asked for, by what came of it");
     counter!(RENDER_FALLBACKS, "Renderings for which the plain built-in stood in");
     counter!(DUPLICATES, "Webhooks that were twins of one accepted before");
+    counter!(PANICS, "Pieces of work that a mistake of the relay's own broke off");
     gauge!(RELOAD_SUCCESSFUL, "Whether the configuration was taken when it was read last");
     gauge!(RELOADED_AT, "When a configuration was taken last");
     gauge!(BUILD_INFO, "The version that runs");

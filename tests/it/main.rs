@@ -22,6 +22,7 @@ mod month;
 mod notices;
 mod online;
 mod pace;
+mod panics;
 mod preview;
 mod process;
 mod recall;

@@ -33,6 +33,12 @@ pub enum Trouble {
     Hangs,
     /// It does not take how an attempt ended; everything else works.
     NoFinish,
+    /// A mistake of its own, once.
+    Panics,
+    /// The same, where an attempt ends.
+    PanicsAtFinish,
+    /// The same, when something is claimed and nobody was told what.
+    PanicsAfterClaim,
 }
 
 /// A store that fails when it is told to.
@@ -75,7 +81,13 @@ impl Troubled {
 
     async fn works(&self) -> Result<&dyn Store, StoreError> {
         match self.trouble() {
-            None | Some(Trouble::NoFinish) => Ok(self.inner.as_ref()),
+            None | Some(Trouble::NoFinish | Trouble::PanicsAtFinish | Trouble::PanicsAfterClaim) => {
+                Ok(self.inner.as_ref())
+            }
+            Some(Trouble::Panics) => {
+                self.fail(None);
+                panic!("on purpose")
+            }
             Some(Trouble::QueueFull) => Err(StoreError::QueueFull),
             Some(Trouble::NoRoom) => Err(StoreError::NoRoom),
             Some(Trouble::Unavailable) => Err(StoreError::Unavailable("/srv/planted/relay.db is locked".into())),
@@ -138,10 +150,19 @@ impl Store for Troubled {
     }
 
     async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError> {
-        self.works().await?.claim(ownership, want, now).await
+        let claim = self.works().await?.claim(ownership, want, now).await;
+        if self.trouble() == Some(Trouble::PanicsAfterClaim) {
+            self.fail(None);
+            panic!("on purpose");
+        }
+        claim
     }
 
     async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError> {
+        if self.trouble() == Some(Trouble::PanicsAtFinish) {
+            self.fail(None);
+            panic!("on purpose");
+        }
         if self.trouble() == Some(Trouble::NoFinish) {
             return Err(StoreError::Unavailable("the end of an attempt cannot be written".into()));
         }

@@ -63,7 +63,7 @@ fn end_attempt(conn: &Connection, attempt: i64, end: &Finish) -> rusqlite::Resul
     conn.prepare_cached(sql)?
         .execute(named_params! {
             ":seq": attempt, ":outcome": end.outcome.as_str(), ":code": end.code, ":http_status": end.http_status,
-            ":msg_key": end.composed.msg_key.as_str(),
+            ":msg_key": end.composed.as_ref().map(|composed| composed.msg_key.as_str()),
             ":duration_ms": i64::try_from(end.took.as_millis()).unwrap_or(i64::MAX),
             ":may_have_arrived": end.may_have_arrived, ":hint": end.hint,
         })
@@ -73,9 +73,10 @@ fn end_attempt(conn: &Connection, attempt: i64, end: &Finish) -> rusqlite::Resul
 fn keep_message(conn: &Connection, message: i64, end: &Finish) -> rusqlite::Result<()> {
     let sql = "update messages set msg_key = ?2, msg_param = ?3, process_query_key = ?4, ask_receipts_at = ?5
                where seq = ?1";
-    let Composed { msg_key, msg_param } = &end.composed;
+    let composed = end.composed.as_ref().map(|Composed { msg_key, msg_param }| (msg_key.as_str(), msg_param));
+    let (msg_key, msg_param) = composed.unzip();
     let ask_at = end.ask_receipts_at.filter(|_| end.process_query_key.is_some()).map(millis);
-    conn.prepare_cached(sql)?.execute((message, msg_key.as_str(), msg_param, &end.process_query_key, ask_at)).map(drop)
+    conn.prepare_cached(sql)?.execute((message, msg_key, msg_param, &end.process_query_key, ask_at)).map(drop)
 }
 
 fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) -> rusqlite::Result<()> {

@@ -68,6 +68,7 @@ fn what_happens_without_a_code_of_dingtalks_has_a_word_that_is_explained() {
         "http_5xx",
         "month_used_up",
         "interrupted",
+        "internal_error",
         "not_configured",
     ];
     assert_eq!(words, expected);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use dingtalk_relay::dingtalk::codes;
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::{Options, Simulator};
+use dingtalk_relay::telemetry::panics;
 use serde_json::Value;
 
 use crate::harness::{TOKEN, client, fixture, fixture_of_group};
@@ -17,7 +18,7 @@ use crate::metrics::text::Scrape;
 use crate::process::Process;
 
 /// The contract's list: name, type, labels.
-const METRICS: [(&str, &str, &[&str]); 20] = [
+const METRICS: [(&str, &str, &[&str]); 21] = [
     ("webhooks_total", "counter", &["source", "code"]),
     ("deliveries_total", "counter", &["receiver", "state"]),
     ("attempts_total", "counter", &["receiver", "outcome", "code"]),
@@ -35,6 +36,7 @@ const METRICS: [(&str, &str, &[&str]); 20] = [
     ("token_refreshes_total", "counter", &["app", "result"]),
     ("render_fallbacks_total", "counter", &["template"]),
     ("config_last_reload_successful", "gauge", &[]),
+    ("panics_total", "counter", &["part"]),
     ("config_last_reload_success_timestamp_seconds", "gauge", &[]),
     ("duplicates_total", "counter", &["source"]),
     ("build_info", "gauge", &["version"]),
@@ -135,6 +137,7 @@ fn nothing_has_happened(scrape: &Scrape) {
         r#"api_calls_total{app="second",api="recall"}"#,
         r#"token_refreshes_total{app="ops",result="blocked"}"#,
         r#"render_fallbacks_total{template="broken"}"#,
+        r#"panics_total{part="lane"}"#,
         "accept_seconds_count",
         r#"delivery_seconds_bucket{receiver="late",le="60"}"#,
         r#"queue_oldest_seconds{receiver="late"}"#,
@@ -174,6 +177,7 @@ fn every_series_is_of_the_contract(scrape: &Scrape) {
                     ("api", _) => set(&["token", "send", "query", "recall"]),
                     ("result", _) => set(&["ok", "throttled", "unavailable", "blocked"]),
                     ("template", _) => set(&["alertmanager", "github", "generic", "send", "notice", "broken"]),
+                    ("part", _) => set(&panics::PARTS),
                     ("version", _) => set(&[env!("CARGO_PKG_VERSION")]),
                     _ => continue,
                 };

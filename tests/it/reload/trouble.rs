@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use dingtalk_relay::app::alarm::Alarm;
 use dingtalk_relay::app::running::Running;
 use dingtalk_relay::operator::reload::{By, Refused};
 use dingtalk_relay::simulator::faults::{Answer, Api};
@@ -42,7 +43,7 @@ async fn while_the_store_is_away_the_old_lanes_go_on_and_nothing_is_half_done() 
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let before = Arc::new(configured(&simulator.base_url(), folder.path(), ""));
     let store = Troubled::over(sqlite::open(&folder.path().join("relay.db"), 1000).unwrap());
-    let mut running = Running::start(&before, Arc::clone(&store) as Arc<dyn Store>).await.unwrap();
+    let mut running = Running::start(&before, Arc::clone(&store) as Arc<dyn Store>, Alarm::default()).await.unwrap();
     let slower = "receivers: { team: { limits: { messages_per_minute: 10 } } }";
     let after = Arc::new(configured(&simulator.base_url(), folder.path(), slower));
 
@@ -63,7 +64,8 @@ async fn an_end_that_could_not_be_stored_is_stored_before_its_lane_is_replaced()
     let slower = "receivers: { team: { limits: { messages_per_minute: 10 } } }";
     bench.accept("team", &fixture("one-firing.json")).await;
     bench.store.fail(Trouble::NoFinish);
-    let mut running = Running::start(&with(""), Arc::clone(&bench.store) as Arc<dyn Store>).await.unwrap();
+    let mut running =
+        Running::start(&with(""), Arc::clone(&bench.store) as Arc<dyn Store>, Alarm::default()).await.unwrap();
     bench.simulator.arrived(1).await;
 
     running.change_to(&with(slower)).await.unwrap_err();

@@ -249,7 +249,7 @@ fn ended(claimed: &Claimed, outcome: Outcome, next: Next) -> Finish {
     Finish {
         message: claimed.message.clone(),
         attempt: claimed.attempt.clone(),
-        composed: Composed { msg_key: MsgKey::Markdown, msg_param: r#"{"title":"满"}"#.into() },
+        composed: Some(Composed { msg_key: MsgKey::Markdown, msg_param: r#"{"title":"满"}"#.into() }),
         outcome,
         code: Some("code".into()),
         http_status: Some(400),
