@@ -99,7 +99,7 @@ impl Operator {
             }
             (State::Queued, Some(_), Some(_)) => {}
             _ => {
-                let right = "state must be dead or cancelled to be redriven, or queued together with receiver and `to`";
+                let right = "state must be dead or cancelled; queued only together with receiver and `to`, to hand over what waits there";
                 return Err(ActionError::NotUnderstood(right.to_owned()));
             }
         }
@@ -285,13 +285,12 @@ fn wrong_state(delivery: &Delivery, action: &Action) -> ActionError {
                 .to_owned()
         }
         State::Sending => "it is sending: the call is under way; look again when it has its answer".to_owned(),
-        State::Delivered => "it is delivered".to_owned(),
+        State::Delivered => "it is delivered already; a recall of its message takes it back".to_owned(),
         State::Dead if cancels => "it is dead already: nothing is sent unless it is redriven".to_owned(),
         State::Cancelled if cancels => "it is cancelled already".to_owned(),
-        State::Dead | State::Cancelled => format!("it is {}", delivery.state),
-        State::HandedOver => match &delivery.handed_to {
+        State::Dead | State::Cancelled | State::HandedOver => match &delivery.handed_to {
             Some(successor) => format!("it is handed over: what goes on is the delivery {successor}"),
-            None => "it is handed over".to_owned(),
+            None => format!("it is {}", delivery.state),
         },
     })
 }

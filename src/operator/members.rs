@@ -23,8 +23,9 @@ impl Members {
     pub(in crate::operator) fn read(body: &[u8], known: &[&str]) -> Result<Self, BadAsk> {
         let wanted = || listed(known.iter().copied());
         let broken = |error: serde_json::Error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            BadAsk(format!("expected a JSON object with {}; it breaks at {place}", wanted()))
+            let place = || format!("it breaks at line {}, column {}", error.line(), error.column());
+            let why = if body.is_empty() { "it is empty".to_owned() } else { place() };
+            BadAsk(format!("the body must be a JSON object with {}; {why}", wanted()))
         };
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).map_err(broken)?;
         match members.keys().find(|name| !known.contains(&name.as_str())) {

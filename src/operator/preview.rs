@@ -166,7 +166,10 @@ pub fn preview(configured: Configured<'_>, asked: &Asked, now: Timestamp) -> Res
 
 fn decoded(source: &Source, asked: &Asked, now: Timestamp) -> Result<Decoded, NoPreview> {
     if asked.event.is_some() && !source.names_events() {
-        let message = format!("`event` says nothing to source `{}`: its kind has no events", source.name());
+        let message = format!(
+            "source `{}` takes no `event`: only GitHub's webhooks say it in a header; leave it out",
+            source.name()
+        );
         return Err(NoPreview::Impossible(message));
     }
     let no_event = || {

@@ -269,7 +269,7 @@ async fn a_request_that_cannot_be_followed_is_told_what_would_be_right() {
         (json!({ "source": "alertmanager", "receiver": "x", "payload": alert }), 404, "there are `night`, `oncall`"),
         (json!({ "source": "alertmanager", "template": "x", "payload": alert }), 404, "there are `alertmanager`"),
         (json!({ "source": "alertmanager", "template": "layout", "payload": alert }), 404, "there is no such template"),
-        (json!({ "source": "alertmanager", "event": "push", "payload": alert }), 422, "its kind has no events"),
+        (json!({ "source": "alertmanager", "event": "push", "payload": alert }), 422, "takes no `event`"),
         (json!({ "source": "github", "payload": {} }), 400, "X-GitHub-Event"),
         (json!({ "payload": {} }), 400, "`source` is missing"),
         (json!({ "source": 7, "payload": {} }), 400, "`source` must be a text"),
@@ -278,7 +278,7 @@ async fn a_request_that_cannot_be_followed_is_told_what_would_be_right() {
         (json!({ "source": "github", "event": "push", "payload": [] }), 400, ".: expected a JSON object"),
         (json!({ "source": "alertmanager", "payloud": alert }), 400, "did you mean `payload`?"),
         (json!({ "source": "alertmanager", "payload": { "alerts": [{ "planted": 1 }] } }), 400, "alerts[0].labels"),
-        (json!([]), 400, "expected a JSON object with `source`"),
+        (json!([]), 400, "the body must be a JSON object with `source`"),
     ] {
         let (said, problem) = world.ask("/api/v1/preview", &asked).await;
         let detail = problem["detail"].as_str().unwrap_or_default();

@@ -117,7 +117,7 @@ async fn a_request_that_cannot_be_followed_is_refused_and_nothing_is_kept() {
         (with("wait", json!("-1s")), 400, "`wait` must be a duration such as 10s"),
         (with("wait", json!("31s")), 400, "`wait` must not be longer than 30s"),
         (with("titel", json!("x")), 400, "did you mean `title`?"),
-        (json!("planted"), 400, "expected a JSON object with `receiver`"),
+        (json!("planted"), 400, "the body must be a JSON object with `receiver`"),
     ] {
         let (said, problem) = world.ask("/api/v1/send", &asked).await;
         let detail = problem["detail"].as_str().unwrap_or_default();

@@ -122,7 +122,7 @@ pub(in crate::http::admin) fn refused(error: ActionError) -> ProblemAnswer {
         ActionError::NotUnderstood(_) => ProblemAnswer::bad_request(detail),
         ActionError::NotNow { until: Some(until), .. } => {
             let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-            ProblemAnswer::not_before(format!("{detail}; not before {until:.0}"), wait)
+            ProblemAnswer::not_before(format!("{detail}; try again at {until:.0} or later"), wait)
         }
         ActionError::NotNow { until: None, .. } => ProblemAnswer::unavailable(detail),
         ActionError::Store(cause) => ProblemAnswer::unavailable(detail).because(cause),

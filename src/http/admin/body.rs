@@ -46,6 +46,6 @@ pub(in crate::http::admin) async fn said<T: DeserializeOwned>(
     }
     serde_json::from_slice(&whole).map(Some).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        ProblemAnswer::bad_request(format!("{right}; it is not from line {line}, column {column} on"))
+        ProblemAnswer::bad_request(format!("{right}; what begins at line {line}, column {column} is something else"))
     })
 }

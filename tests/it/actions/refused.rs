@@ -101,7 +101,8 @@ async fn a_body_that_is_not_understood_is_400_and_not_echoed() {
         assert!(!detail.contains("planted"), "{detail}");
     }
     let detail = refused(&relay, &redrive, "{\"to\":\n  planted}").await.1;
-    let says = r#"the body must be empty or JSON such as {"to": "team"}; it is not from line 2, column 3 on"#;
+    let says =
+        r#"the body must be empty or JSON such as {"to": "team"}; what begins at line 2, column 3 is something else"#;
     assert_eq!(detail, says);
     assert_eq!(command(&relay, &redrive, " \n").await.status.as_u16(), 409, "an empty body is fine");
 }
@@ -109,7 +110,8 @@ async fn a_body_that_is_not_understood_is_400_and_not_echoed() {
 #[tokio::test]
 async fn an_action_on_many_wants_to_know_on_which() {
     let (relay, _id) = relay_with_one().await;
-    let states = "state must be dead or cancelled to be redriven, or queued together with receiver and `to`";
+    let states =
+        "state must be dead or cancelled; queued only together with receiver and `to`, to hand over what waits there";
     let filters = "say which: at least one of receiver, state and before";
     let to = r#"{"to":"dev"}"#;
     for (path, body, status, says) in [

@@ -99,7 +99,7 @@ fn a_payload_that_is_not_the_sources_is_1_and_bad_usage_2() {
         (&["--source", "alertmanager", "--receiver", "teem", alert], 2, "did you mean `team`?"),
         (&["--source", "alertmanager", "--template", "mine", alert], 2, "there is no such template"),
         (&["--source", "github", push.to_str().unwrap()], 2, "--event is missing"),
-        (&["--source", "alertmanager", "--event", "push", alert], 2, "has no events"),
+        (&["--source", "alertmanager", "--event", "push", alert], 2, "takes no --event"),
         (&["--source", "alertmanager", "/nowhere/at/all"], 2, "cannot read /nowhere/at/all"),
         (&["--source", "alertmanager"], 2, "<PAYLOAD>"),
     ] {

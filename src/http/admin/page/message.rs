@@ -43,7 +43,9 @@ pub(super) fn whole(content: &Content, message: Option<&Message>) -> Value {
     let parts = parts.chain(content.items.iter().map(|item| &item.body)).chain([&content.footer]);
     let markdown = parts.filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("\n\n");
     let is_all = |message: &Message| message.deliveries == 1 && message.msg_key.as_deref() != Some(PLAINEST.as_str());
-    let buttons = content.buttons.iter().map(|it| button(&it.title, Some(&it.url)));
+    // A card has them instead of the links below its text: side by side they would be told twice.
+    let only = content.buttons.iter().filter(|it| !content.footer.contains(&it.url));
+    let buttons = only.map(|it| button(&it.title, Some(&it.url)));
     context! {
         is_more => !message.is_some_and(is_all),
         face => context! {

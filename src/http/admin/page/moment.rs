@@ -1,4 +1,5 @@
-//! Times and counts as people read them. Times are UTC and say so; ages are in the largest unit that says enough.
+//! Times and counts as people read them. Times are UTC and say so; ages are in the largest unit that says enough, and in two
+//! from an hour on: of a pause that ends "in 1 h", nobody would expect another hour.
 
 use jiff::Timestamp;
 use minijinja::{Value, context};
@@ -23,9 +24,14 @@ fn length(from: Timestamp, to: Timestamp) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h", seconds / 3600),
-        _ => counted(seconds.unsigned_abs() / 86_400, "day", "days"),
+        3600..86_400 => and(format!("{} h", seconds / 3600), seconds % 3600 / 60, "min"),
+        _ => and(counted(seconds.unsigned_abs() / 86_400, "day", "days"), seconds % 86_400 / 3600, "h"),
     }
+}
+
+/// A length, and how much of a smaller unit is over, if anything is.
+fn and(length: String, over: i64, unit: &str) -> String {
+    if over == 0 { length } else { format!("{length} {over} {unit}") }
 }
 
 /// A number with its noun.
@@ -53,8 +59,10 @@ mod tests {
             (-60, "1 min ago"),
             (-7200, "2 h ago"),
             (-86_400, "1 day ago"),
-            (-200_000, "2 days ago"),
+            (-200_000, "2 days 7 h ago"),
             (25, "in 25 s"),
+            (7199, "in 1 h 59 min"),
+            (86_399, "in 23 h 59 min"),
             (3600, "in 1 h"),
         ] {
             assert_eq!(seen(now + jiff::SignedDuration::from_secs(seconds), now), words);

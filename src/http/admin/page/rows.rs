@@ -9,7 +9,7 @@ use minijinja::{Value, context};
 use crate::http::admin::page::markdown::is_web;
 use crate::http::admin::page::message;
 use crate::http::admin::page::moment::{counted, moment, utc};
-use crate::http::admin::page::overview::{flows, is_configured, others};
+use crate::http::admin::page::overview::{flows, is_configured, lane, others};
 use crate::model::delivery::{Delivery, DeliveryRecord, State};
 use crate::model::message::Attempt;
 use crate::model::view::LaneView;
@@ -17,10 +17,15 @@ use crate::model::view::LaneView;
 /// The page of one delivery. `of_event` are those of its event, itself among them.
 pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[LaneView], now: Timestamp) -> Value {
     let url = record.event_url.as_deref();
+    let own = lanes.iter().find(|view| view.lane.receiver == record.delivery.receiver);
+    // Why it waits is the lane's to say, unless only others go before it.
+    let waits_in = own.filter(|view| record.delivery.state == State::Queued && !flows(view));
     let siblings = of_event.iter().filter(|other| other.id != record.delivery.id);
     context! {
         delivery => row(&record.delivery, now),
         buttons => buttons(&record.delivery, lanes),
+        has_lane => own.is_some(),
+        waits_in => waits_in.map(|view| lane(view, now)),
         event => context! {
             id => record.delivery.event.to_string(),
             title => record.event_title.as_str(),

@@ -127,6 +127,35 @@ fn app_of(projected_calls: u64) -> AppView {
     AppView { app, calls_this_month: 4100, projected_calls }
 }
 
+#[test]
+fn what_was_handed_over_says_so_once_and_what_died_before_says_it_beside() {
+    for state in [Standing::HandedOver, Standing::Dead] {
+        let went = Delivery { state, handed_to: Some(DeliveryId("d9".into())), ..delivery_titled("t") };
+        let html = html_of_index(&[], &[], &[went], "");
+        assert_eq!(html.matches("handed over</span>").count(), 1, "{state}: {html}");
+    }
+}
+
+#[test]
+fn what_waits_says_why_where_its_lane_does_not_flow() {
+    let queued = record_titled("t", "https://example.com");
+    let queued = DeliveryRecord { delivery: Delivery { state: Standing::Queued, ..queued.delivery }, ..queued };
+    let html = html_of_delivery(&queued);
+    assert!(html.contains("robot.missing") && html.contains("/lanes/oncall"), "{html}");
+    let sent =
+        DeliveryRecord { delivery: Delivery { state: Standing::Delivered, ..queued.delivery.clone() }, ..queued };
+    assert!(!html_of_delivery(&sent).contains("robot.missing"), "that is over");
+}
+
+#[test]
+fn a_link_below_the_text_is_no_button_beside_it() {
+    let url = "https://runbooks.example.com/x";
+    let record = record_titled("t", url);
+    let content = Content { footer: format!("[Runbook]({url})"), ..content_titled("Silence", url) };
+    let html = html_of_delivery(&DeliveryRecord { content: Some(content), ..record });
+    assert!(html.contains("Runbook") && !html.contains("card-buttons"), "{html}");
+}
+
 fn html_of_index(lanes: &[LaneView], apps: &[AppView], deliveries: &[Delivery], query: &str) -> String {
     let listed = Listed { deliveries: deliveries.to_vec(), next: (!deliveries.is_empty()).then(|| "next".to_owned()) };
     let seen = Overview { lanes: lanes.to_vec(), apps: apps.to_vec(), listed, not_ready: None };
