@@ -136,8 +136,13 @@ impl Plan {
     ) -> Result<Vec<Arc<Gate>>, StoreError> {
         let mut opened = Vec::new();
         for (app, client) in std::mem::take(&mut self.clients) {
+            let before = self.before.as_ref().and_then(|before| before.gates.get(&app));
+            if let Some(before) = before {
+                // What it could not store yet is what the new one begins with.
+                before.save_what_changed(now).await?;
+            }
             let gate = Gate::open(&app, &self.parts.config, client, Arc::clone(store), owner, now).await?;
-            if let Some(before) = self.before.as_ref().and_then(|before| before.gates.get(&app)) {
+            if let Some(before) = before {
                 gate.succeeds(before, now);
             }
             // At once, not when the first delivery is due: what the process before us left `sending` goes back now.

@@ -28,7 +28,7 @@ use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::{DeliveryId, Name};
 use crate::model::outcome::{Outcome, Verdict};
-use crate::store::{Claim, Claimed, ClaimedDelivery, Finish, Next, Ownership, Store, StoreError, Want};
+use crate::store::{AppRow, Claim, Claimed, ClaimedDelivery, Finish, Next, Ownership, Store, StoreError, Want};
 use crate::telemetry::metrics as names;
 
 /// How long a lane waits for an app that another process owns before it looks again.
@@ -129,7 +129,7 @@ impl Lane {
     /// Stores how the last attempt ended, if that is still to be done. A lane is settled before another takes its place.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
         match self.finish().await {
-            Err(StoreError::StaleEpoch) | Ok(()) => Ok(()),
+            Err(StoreError::StaleEpoch) | Ok(_) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -210,10 +210,8 @@ impl Lane {
         };
         if let Err(verdict) = self.gate.authorise(now).await {
             tracing::warn!(app = %self.gate.app(), code = verdict.code, hint = verdict.hint, "no access token");
-            let changes = self.gate.observe(pass, &self.channel, Some(&verdict), fastrand::f64(), now);
-            if changes.app.is_some() {
-                self.store.save_app(ownership, self.gate.row(), now).await.map_err(|error| self.lost(error))?;
-            }
+            self.gate.observe(pass, &self.channel, Some(&verdict), fastrand::f64(), now);
+            self.gate.save(ownership, now).await?;
         }
         Ok(Step::Authorised)
     }
@@ -266,7 +264,9 @@ impl Lane {
         let finish = Finish { ask_receipts_at, ..end(&claimed, composed, answer, outcome, next, changes) };
         self.unfinished = Some((own, finish, now));
         self.held = Held::Nothing;
-        self.finish().await?;
+        if let Some(row) = self.finish().await? {
+            self.gate.note_stored(row);
+        }
         Ok(Step::Tried(outcome))
     }
 
@@ -300,9 +300,10 @@ impl Lane {
         compose::plainer(&delivery.content, &self.style, &delivery.form, refused, complaint, &verdict.code)
     }
 
-    /// Stores how the last attempt ended. What the store does not take now is kept for the next step.
-    async fn finish(&mut self) -> Result<(), StoreError> {
-        let Some((ownership, finish, at)) = &mut self.unfinished else { return Ok(()) };
+    /// Stores how the last attempt ended. What the store does not take now is kept for the next step. Says which state
+    /// of the app went with it; of a repetition that says nothing, for the first try may have been heard.
+    async fn finish(&mut self) -> Result<Option<AppRow>, StoreError> {
+        let Some((ownership, finish, at)) = &mut self.unfinished else { return Ok(None) };
         // The states as they are now: since the call ended, another lane may have moved and stored them.
         finish.app = finish.app.take().map(|_| self.gate.row());
         finish.channel = finish.channel.take().map(|_| self.channel.row());
@@ -311,16 +312,17 @@ impl Lane {
                 if finish.process_query_key.is_some() && finish.ask_receipts_at.is_some() {
                     self.gate.ring_for_receipts();
                 }
+                let row = finish.app.take();
                 self.unfinished = None;
+                Ok(row)
             }
             Err(error @ StoreError::StaleEpoch) => {
                 // The new owner has put the deliveries back already, possibly duplicated.
                 self.unfinished = None;
-                return Err(self.lost(error));
+                Err(self.lost(error))
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     fn lost(&self, error: StoreError) -> StoreError {

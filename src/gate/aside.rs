@@ -21,12 +21,12 @@ use jiff::Timestamp;
 use crate::gate::observe::blocked;
 use crate::gate::{Gate, Spell, UNDER_WAY};
 use crate::model::call::{Call, Undone};
-use crate::model::health::{Backoff, Block, Cause, Go, Health, later};
+use crate::model::health::{Backoff, Block, Go, Health, later};
 use crate::model::message::{Readers, Target};
 use crate::model::month::Month;
 use crate::model::outcome::{Outcome, Scope, Verdict};
 use crate::store::receipts::Purse;
-use crate::store::{AppRow, Ownership, StoreError};
+use crate::store::{Ownership, StoreError};
 
 /// How soon to look again while a send is to find out whether the app works; every change of its state wakes too.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -247,10 +247,8 @@ impl Gate {
         began: Spell,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        match self.observe_call(call, verdict, began, fastrand::f64(), now) {
-            Some(row) => self.store.save_app(ownership, row, now).await.map_err(|error| self.noticed(error)),
-            None => Ok(()),
-        }
+        self.observe_call(call, verdict, began, fastrand::f64(), now);
+        self.save(ownership, now).await
     }
 
     fn purse(&self, call: Call, by: By, now: Timestamp) -> Purse {
@@ -291,29 +289,18 @@ impl Gate {
         }
     }
 
-    /// Learns from what a call came to, or the token call before it (`None`: it was answered). Says what to store if
-    /// the app's state changed. `jitter` is a random number from 0 to 1.
-    fn observe_call(
-        &self,
-        call: Call,
-        verdict: Option<&Verdict>,
-        began: Spell,
-        jitter: f64,
-        now: Timestamp,
-    ) -> Option<AppRow> {
+    /// Learns from what a call came to, or the token call before it (`None`: it was answered). `jitter` is a random
+    /// number from 0 to 1.
+    fn observe_call(&self, call: Call, verdict: Option<&Verdict>, began: Spell, jitter: f64, now: Timestamp) {
         let Some(verdict) = verdict else {
             *self.inner().pauses.of(call) = Pause::default();
-            return None;
+            return;
         };
         match (verdict.outcome, verdict.scope) {
-            (Outcome::Blocked, Scope::App) => self.app_after(blocked(verdict, Cause::App), began, now),
-            (Outcome::Blocked, Scope::Month) => self.app_after(blocked(verdict, Cause::Month), began, now),
+            (Outcome::Blocked, Scope::App | Scope::Month) => self.app_after(blocked(verdict), began, now),
             (Outcome::Throttled, Scope::App) => self.throttle(jitter, verdict, began, now),
-            (_, Scope::Message | Scope::Channel) => None,
-            (_, Scope::Api | Scope::App | Scope::Month) => {
-                self.pause(call, verdict, now);
-                None
-            }
+            (_, Scope::Message | Scope::Channel) => {}
+            (_, Scope::Api | Scope::App | Scope::Month) => self.pause(call, verdict, now),
         }
     }
 

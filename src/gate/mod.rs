@@ -3,8 +3,9 @@
 //! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
 //! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
 //! call it tells the gate what came of it: [`observe`] moves the two state machines and says what to store. Calls
-//! that are no sends have a way of their own, in [`aside`]; [`renewal`] keeps the access token fresh. The gate makes no
-//! call that nobody asked it for, and it knows nothing of deliveries.
+//! that are no sends have a way of their own, in [`aside`]; [`renewal`] keeps the access token fresh, and finds out by
+//! it whether wrong credentials were mended. Of DingTalk's calls that count the gate makes none that nobody asked it for,
+//! and it knows nothing of deliveries.
 
 pub mod aside;
 pub mod channel;
@@ -66,6 +67,8 @@ pub(in crate::gate) struct Spell(u64);
 struct Inner {
     health: Health,
     spell: Spell,
+    /// The row as the store has it, as far as we know.
+    stored: AppRow,
     probing: bool,
     /// The lanes that wait to probe the app.
     line: Line,
@@ -133,8 +136,12 @@ impl Gate {
         let row = store.apps().await?.into_iter().find(|row| row.app == *app);
         let (health, lowered) = row.map(|row| (row.health, row.rate)).unwrap_or_default();
         let pace = Pace::new(settings.calls_per_second, lowered, APP_WINDOW, [], now);
+        let health = health.taken_up(now);
+        // What a start makes of the row needs no writing: another start makes the same of it.
+        let stored = AppRow { app: app.clone(), health: health.clone(), rate: pace.lowered() };
         let inner = Inner {
-            health: health.taken_up(now),
+            health,
+            stored,
             spell: Spell(0),
             probing: false,
             line: Line::default(),
@@ -334,6 +341,37 @@ impl Gate {
     /// The app's state as it is now, to be stored.
     pub fn row(&self) -> AppRow {
         self.row_of(&self.inner())
+    }
+
+    /// The same, if the store has another one.
+    pub(in crate::gate) fn unsaved(&self) -> Option<AppRow> {
+        let inner = self.inner();
+        Some(self.row_of(&inner)).filter(|row| *row != inner.stored)
+    }
+
+    /// The store has this row now.
+    pub fn note_stored(&self, row: AppRow) {
+        self.inner().stored = row;
+    }
+
+    /// Stores the app's state, if the store has another one. What it does not take now is stored with the next attempt,
+    /// or by [`renewal`].
+    pub async fn save(&self, ownership: &Ownership, now: Timestamp) -> Result<(), StoreError> {
+        let Some(row) = self.unsaved() else { return Ok(()) };
+        let saved = self.store.save_app(ownership, row.clone(), now).await;
+        saved.map_err(|error| self.noticed(error))?;
+        self.note_stored(row);
+        Ok(())
+    }
+
+    /// The same for one who may not own the app. What another owner has to say of it counts more.
+    pub async fn save_what_changed(&self, now: Timestamp) -> Result<(), StoreError> {
+        if self.unsaved().is_some()
+            && let Some(ownership) = self.ownership(now).await?
+        {
+            self.save(&ownership, now).await?;
+        }
+        Ok(())
     }
 
     /// Calls a second, as lowered by throttling.

@@ -42,19 +42,37 @@ impl Gate {
         now: Timestamp,
     ) -> Changes {
         let was_down = matches!(self.health(), Health::Down { .. });
-        let Some(verdict) = verdict else {
-            let (app_faster, channel_faster) = (self.speed_up(now), channel.speed_up(now));
-            let app = self.app_after(Happening::Answered, pass.spell, now).or(app_faster);
-            let channel = self.channel_after(channel, Happening::Answered, now).or(channel_faster);
-            return Changes { app, channel, was_down };
+        let channel = match verdict {
+            Some(verdict) => self.learn_from(pass, channel, verdict, jitter, now),
+            None => {
+                self.inner().pace.speed_up(now);
+                self.app_after(Happening::Answered, pass.spell, now);
+                let faster = channel.speed_up(now);
+                self.channel_after(channel, Happening::Answered, now).or(faster)
+            }
         };
+        Changes { app: self.unsaved(), channel, was_down }
+    }
+
+    fn learn_from(
+        &self,
+        pass: &Pass<'_>,
+        channel: &Channel,
+        verdict: &Verdict,
+        jitter: f64,
+        now: Timestamp,
+    ) -> Option<ChannelRow> {
         let (app, channel_is) = match (verdict.outcome, verdict.scope) {
             (Outcome::Throttled, Scope::Channel) => {
                 channel.slow_down(now);
-                (Happening::Answered, Some(throttled(channel.cooldown(), jitter, verdict)))
+                self.app_after(Happening::Answered, pass.spell, now);
+                // Its rate has changed, whatever becomes of its state.
+                let cooled = self.channel_after(channel, throttled(channel.cooldown(), jitter, verdict), now);
+                return cooled.or_else(|| Some(channel.row()));
             }
             (Outcome::Throttled, _) => {
-                return Changes { app: self.throttle(jitter, verdict, pass.spell, now), channel: None, was_down };
+                self.throttle(jitter, verdict, pass.spell, now);
+                return None;
             }
             // What says nothing of the channel leaves it as it is; but a blocked one has had its probe.
             (Outcome::Unavailable, _) => {
@@ -66,25 +84,25 @@ impl Gate {
                 let app = if lives { Happening::Answered } else { failed(verdict) };
                 (app, probed)
             }
-            (Outcome::Blocked, Scope::Channel | Scope::Message) => {
-                (Happening::Answered, Some(blocked(verdict, Cause::Channel)))
-            }
-            (Outcome::Blocked, Scope::Month) => (blocked(verdict, Cause::Month), None),
-            (Outcome::Blocked, Scope::Api | Scope::App) => (blocked(verdict, Cause::App), None),
+            (Outcome::Blocked, Scope::Channel | Scope::Message) => (Happening::Answered, Some(blocked(verdict))),
+            (Outcome::Blocked, Scope::Api | Scope::App | Scope::Month) => (blocked(verdict), None),
             (Outcome::Refused | Outcome::Sent, _) => (Happening::Answered, Some(Happening::Answered)),
         };
-        let app = self.app_after(app, pass.spell, now);
-        Changes { app, channel: channel_is.and_then(|what| self.channel_after(channel, what, now)), was_down }
+        self.app_after(app, pass.spell, now);
+        channel_is.and_then(|what| self.channel_after(channel, what, now))
+    }
+
+    /// Moves the state of the app by what the call for an access token drew, of which no channel knows.
+    pub(in crate::gate) fn learn_from_token(&self, verdict: &Verdict, jitter: f64, began: Spell, now: Timestamp) {
+        match verdict.outcome {
+            Outcome::Throttled => self.throttle(jitter, verdict, began, now),
+            Outcome::Blocked => self.app_after(blocked(verdict), began, now),
+            Outcome::Unavailable | Outcome::Refused | Outcome::Sent => self.app_after(failed(verdict), began, now),
+        }
     }
 
     /// The app cools down, and goes on at half its rate.
-    pub(in crate::gate) fn throttle(
-        &self,
-        jitter: f64,
-        verdict: &Verdict,
-        began: Spell,
-        now: Timestamp,
-    ) -> Option<AppRow> {
+    pub(in crate::gate) fn throttle(&self, jitter: f64, verdict: &Verdict, began: Spell, now: Timestamp) {
         let mut inner = self.inner();
         // Ten calls that were under way together were one too many, not ten.
         let cooling = matches!(inner.health, Health::Cooling { until, .. } if now < until);
@@ -92,28 +110,22 @@ impl Gate {
             inner.pace.slow_down(now);
         }
         drop(inner);
-        self.app_after(app_throttled(jitter, verdict), began, now)
-    }
-
-    fn speed_up(&self, now: Timestamp) -> Option<AppRow> {
-        let mut inner = self.inner();
-        inner.pace.speed_up(now).then(|| self.row_of(&inner))
+        self.app_after(app_throttled(jitter, verdict), began, now);
     }
 
     /// The app after something happened to a call that began in that spell.
-    pub(in crate::gate) fn app_after(&self, what: Happening, began: Spell, now: Timestamp) -> Option<AppRow> {
+    pub(in crate::gate) fn app_after(&self, what: Happening, began: Spell, now: Timestamp) {
         let mut inner = self.inner();
         let news = if began == inner.spell { News::Fresh } else { News::Overtaken };
         let after = inner.health.after(what, news, now);
         if after == inner.health {
-            return None;
+            return;
         }
         let before = inner.turn_to(after);
-        let row = self.row_of(&inner);
+        let after = inner.health.clone();
         drop(inner);
-        tell(&self.app, None, &before, &row.health);
+        tell(&self.app, None, &before, &after);
         self.changed.send_replace(());
-        Some(row)
     }
 
     fn channel_after(&self, channel: &Channel, what: Happening, now: Timestamp) -> Option<ChannelRow> {
@@ -139,7 +151,13 @@ fn failed(verdict: &Verdict) -> Happening {
     Happening::Failed { code: verdict.code.clone(), reason: verdict.hint.clone() }
 }
 
-pub(in crate::gate) fn blocked(verdict: &Verdict, cause: Cause) -> Happening {
+pub(in crate::gate) fn blocked(verdict: &Verdict) -> Happening {
+    let cause = match verdict.scope {
+        Scope::Message | Scope::Channel => Cause::Channel,
+        Scope::Api | Scope::App if verdict.of_token => Cause::Token,
+        Scope::Api | Scope::App => Cause::App,
+        Scope::Month => Cause::Month,
+    };
     Happening::Blocked { code: verdict.code.clone(), reason: verdict.hint.clone(), cause }
 }
 

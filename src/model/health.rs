@@ -106,6 +106,8 @@ pub enum Cause {
     Channel,
     /// Credentials, permission, address: the whole app.
     App,
+    /// The same, found by the call for an access token: one that is granted disproves it.
+    Token,
     /// DingTalk says that the organisation's calls of this month are used up.
     Month,
 }
@@ -208,7 +210,7 @@ impl Health {
     /// The state when somebody may have mended this cause of a block: it is tried at once.
     pub fn mended(self, cause: Cause, now: Timestamp) -> Self {
         match self {
-            Self::Blocked(block) if block.cause == cause => {
+            Self::Blocked(block) if block.cause.is_mended_with(cause) => {
                 Self::Blocked(Block { probe_at: block.probe_at.min(now), ..block })
             }
             other => other,
@@ -306,9 +308,9 @@ impl Health {
     fn after_a_block(&self, code: String, reason: String, cause: Cause, now: Timestamp) -> Self {
         let fresh = Block { since: now, probe_at: cause.probe_at(0, now), times: 0, code, reason, cause };
         Self::Blocked(match self {
-            Self::Blocked(block) if block.cause == cause => {
+            Self::Blocked(block) if block.cause.is_mended_with(cause) => {
                 let Block { code, reason, .. } = fresh;
-                Block { code, reason, ..block.probed_again(now) }
+                Block { code, reason, cause, ..block.probed_again(now) }
             }
             // Another call was told to wait, and a probe is a call.
             Self::Cooling { until, .. } => fresh.not_before(*until),
@@ -333,10 +335,16 @@ impl Block {
 }
 
 impl Cause {
+    /// Whether who mends the one mends the other: what an app needs stands in one place, whichever call finds it missing.
+    fn is_mended_with(self, other: Self) -> bool {
+        let place = |cause| if cause == Self::Token { Self::App } else { cause };
+        place(self) == place(other)
+    }
+
     fn probe_at(self, times: u32, now: Timestamp) -> Timestamp {
         match self {
             Self::Channel => later(now, BLOCKED_CHANNEL.wait(times)),
-            Self::App => later(now, BLOCKED_APP.wait(times)),
+            Self::App | Self::Token => later(now, BLOCKED_APP.wait(times)),
             Self::Month => later(now, MONTH_USED_UP).min(Month::of(now).end()),
         }
     }

@@ -1,5 +1,8 @@
 //! The access token in the whole relay: what a revoked one costs fifty lanes, that no send waits for a renewal, and
-//! that wrong credentials block their app until the secret's file is mended, without a restart.
+//! that wrong credentials block their app until the secret's file is mended, without a restart. What a token proves of
+//! an app that is blocked stands in `proof`.
+
+mod proof;
 
 use std::fmt::Write as _;
 use std::path::Path;

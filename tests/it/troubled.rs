@@ -39,6 +39,8 @@ pub enum Trouble {
     PanicsAtFinish,
     /// The same, when something is claimed and nobody was told what.
     PanicsAfterClaim,
+    /// It does not take the state of an app; everything else works.
+    NoSave,
 }
 
 /// A store that fails when it is told to.
@@ -81,7 +83,7 @@ impl Troubled {
 
     async fn works(&self) -> Result<&dyn Store, StoreError> {
         match self.trouble() {
-            None | Some(Trouble::NoFinish | Trouble::PanicsAtFinish | Trouble::PanicsAfterClaim) => {
+            None | Some(Trouble::NoFinish | Trouble::NoSave | Trouble::PanicsAtFinish | Trouble::PanicsAfterClaim) => {
                 Ok(self.inner.as_ref())
             }
             Some(Trouble::Panics) => {
@@ -179,6 +181,9 @@ impl Store for Troubled {
     }
 
     async fn save_app(&self, ownership: &Ownership, row: AppRow, now: Timestamp) -> Result<(), StoreError> {
+        if self.trouble() == Some(Trouble::NoSave) {
+            return Err(StoreError::Unavailable("the state of an app cannot be written".into()));
+        }
         self.works().await?.save_app(ownership, row, now).await
     }
 

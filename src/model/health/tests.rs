@@ -37,6 +37,7 @@ fn the_probe_table_of_the_contract() {
     assert_eq!(waits(Health::Flowing, &failed(), 10), [0, 0, 1, 2, 4, 8, 16, 30, 30, 30]);
     assert_eq!(waits(Health::Flowing, &blocked(Cause::Channel), 7), [60, 120, 240, 480, 960, 1800, 1800]);
     assert_eq!(waits(Health::Flowing, &blocked(Cause::App), 7), [30, 60, 120, 240, 480, 600, 600]);
+    assert_eq!(waits(Health::Flowing, &blocked(Cause::Token), 7), [30, 60, 120, 240, 480, 600, 600]);
     assert_eq!(waits(Health::Flowing, &blocked(Cause::Month), 2), [21_600, 21_600]);
 }
 
@@ -217,11 +218,12 @@ fn a_restart_tries_what_may_have_been_mended_and_believes_no_wait_of_a_wrong_clo
 
 #[test]
 fn what_somebody_may_have_mended_is_tried_at_once_and_nothing_else_is() {
-    for cause in [Cause::App, Cause::Channel, Cause::Month] {
+    for cause in [Cause::App, Cause::Token, Cause::Channel, Cause::Month] {
         let shut = Health::Flowing.after(blocked(cause), News::Fresh, at(0));
         for mended in [Cause::App, Cause::Channel, Cause::Month] {
             let go = shut.clone().mended(mended, at(1)).go(at(1));
-            assert_eq!(go == Go::Probe, cause == mended, "{cause:?} {mended:?}");
+            let is_of_it = cause == mended || (cause, mended) == (Cause::Token, Cause::App);
+            assert_eq!(go == Go::Probe, is_of_it, "{cause:?} {mended:?}");
         }
     }
     let failing = Health::Failing { failures: 1 };

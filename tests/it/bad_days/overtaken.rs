@@ -116,3 +116,25 @@ async fn a_call_that_fails_when_others_have_taken_the_app_down_does_not_count() 
     let counted = waits.iter().filter(|waits| **waits).count();
     assert_eq!(counted, 3, "also the one that took the app down; the one that hung waits for the app alone: {list:#?}");
 }
+
+#[tokio::test]
+async fn a_rate_that_drops_while_its_app_is_blocked_is_stored_too() {
+    let bench = Bench::with(MORE, BEGIN, simulated).await;
+    let gate = bench.gate("team");
+    let pass =
+        |receiver: &str| gate.admit(&receiver.parse().unwrap(), &channel(&bench, receiver), bench.clock.now()).unwrap();
+    let late = pass("oncall");
+    let blocked = verdict(Outcome::Blocked, "some.trouble");
+    for _ in 0..3 {
+        bench.clock.move_to(bench.clock.now() + 600 * SECOND);
+        after_all(&bench, &[pass("team")], Some(&blocked)).await;
+    }
+    gate.note_stored(gate.row());
+    let before = gate.health();
+
+    let too_fast = verdict(Outcome::Throttled, "too.fast");
+    let changes = gate.observe(&late, &channel(&bench, "oncall"), Some(&too_fast), 0.0, bench.clock.now());
+
+    assert_eq!(gate.health(), before, "the next probe is further away than the cool-down");
+    assert_eq!(changes.app.expect("the rate has changed").rate, Some(5_000));
+}
