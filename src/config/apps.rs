@@ -8,9 +8,10 @@ use url::Url;
 
 use crate::config::reference::References;
 use crate::config::region::Region;
-use crate::config::scalar::{Scalar, base_url, number, one_of, positive, positive_u32, text, wait};
+use crate::config::scalar::{Scalar, base_url, number, one_of, percent, positive, positive_u32, text, wait};
 use crate::config::section::{Reading, Section};
 use crate::config::{App, Organisation};
+use crate::model::budget::Budget;
 use crate::model::name::Name;
 
 /// `organisations`.
@@ -27,8 +28,36 @@ fn organisation(section: &Section<'_>) -> Option<Organisation> {
     let calls = section.required("calls_per_month", number);
     // Not 0: beside `calls_per_month: 0`, which is no quota, nobody could tell whether it meant all or none.
     let receipt_calls = section.required("receipt_calls_per_month", positive);
-    let calls = calls?;
-    Some(Organisation { calls_per_month: (calls > 0).then_some(calls), receipt_calls_per_month: receipt_calls? })
+    let kept_for_others = section.required("kept_for_others", number);
+    let critical_reserve = section.required("critical_reserve", percent);
+    let (calls, receipt_calls_per_month) = (calls?, receipt_calls?);
+    let organisation = Organisation {
+        calls_per_month: (calls > 0).then_some(calls),
+        kept_for_others: kept_for_others?,
+        critical_reserve: critical_reserve?,
+        receipt_calls_per_month,
+    };
+    organisation.budget().inspect(|budget| leaves_calls(budget, section));
+    Some(organisation)
+}
+
+/// Notes a month in which something could never be sent.
+fn leaves_calls(budget: &Budget, section: &Section<'_>) {
+    let Budget { calls_per_month, kept_for_others, critical_reserve } = *budget;
+    let limits = budget.calls();
+    if limits.critical == 0 {
+        let message = format!("leaves nothing of the {calls_per_month} calls a month: nothing could ever be sent");
+        section.note("kept_for_others", message);
+    } else if limits.others == 0 {
+        // A reserve that fits by itself is not the one to blame.
+        let key = if kept_for_others > 0 { "kept_for_others" } else { "critical_reserve" };
+        let message = format!(
+            "what is not critical could never be sent: of {calls_per_month} calls a month {kept_for_others} are kept for \
+             others and {} ({critical_reserve}) for what is critical",
+            critical_reserve.of(calls_per_month)
+        );
+        section.note(key, message);
+    }
 }
 
 /// `apps`.

@@ -40,6 +40,7 @@ use crate::config::region::Region;
 use crate::config::secret::Secret;
 use crate::config::section::{Layer, Reading, Section};
 use crate::config::tree::{Format, Map, Node};
+use crate::model::budget::{Budget, Percent};
 use crate::model::event::Severity;
 use crate::model::form::Style;
 use crate::model::health::Backoff;
@@ -192,8 +193,20 @@ pub struct Store {
 pub struct Organisation {
     /// Calls a month of the whole organisation; `None`: no quota (0 in the file).
     pub calls_per_month: Option<u64>,
+    /// How many of them other programs need. Below `calls_per_month`.
+    pub kept_for_others: u64,
+    /// Which part of all is kept for what is critical. Leaves a call to what is not.
+    pub critical_reserve: Percent,
     /// How many of them may ask who has read a message.
     pub receipt_calls_per_month: u64,
+}
+
+impl Organisation {
+    /// What its month is made of; `None`: no quota.
+    pub fn budget(&self) -> Option<Budget> {
+        let Self { kept_for_others, critical_reserve, .. } = *self;
+        Some(Budget { calls_per_month: self.calls_per_month?, kept_for_others, critical_reserve })
+    }
 }
 
 /// One app.

@@ -14,6 +14,7 @@ use jiff::{Span, SpanRelativeTo};
 use url::{Host, Url};
 
 use crate::config::problem::near;
+use crate::model::budget::Percent;
 
 /// What a text became, or what would be right.
 pub(crate) type Scalar<T> = Result<T, String>;
@@ -79,6 +80,12 @@ pub(crate) fn size(text: &str) -> Scalar<u64> {
         digits.trim_end().parse::<u64>().ok()?.checked_mul(*unit).filter(|size| *size > 0)
     };
     read().ok_or_else(|| "must be a size above zero such as 4MiB, 512KiB or plain bytes".to_owned())
+}
+
+/// A part of a whole: `20%`.
+pub(crate) fn percent(text: &str) -> Scalar<Percent> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+    number.and_then(Percent::new).ok_or_else(|| "must be a percentage from 0% to 100%, such as 20%".to_owned())
 }
 
 /// An address to listen on.
@@ -196,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn a_percentage_says_that_it_is_one_and_is_never_above_all() {
+        for (text, expected) in [("20%", 20), ("0%", 0), ("100 %", 100)] {
+            assert_eq!(percent(text), Ok(Percent::new(expected).unwrap()), "{text}");
+        }
+        for text in ["20", "0.2", "101%", "-1%", "%", "", "20%%", "twenty"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn plain_http_goes_no_further_than_this_machine() {
         for good in [
             "https://api.dingtalk.io",
@@ -241,7 +258,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_scalar_panic(text in "\\PC{0,12}|[0-9]{1,25}(s|m|h|d|w|KiB|GiB)") {
-            let _ = (duration(&text), size(&text), positive_u32(&text), listen(&text));
+            let _ = (duration(&text), size(&text), positive_u32(&text), percent(&text), listen(&text));
             let _ = (base_url(&text), store_url(&text), time_zone(&text), header_name(&text));
         }
     }

@@ -219,8 +219,8 @@ impl Lane {
     /// Whether a month that was found used up still is. Asked before the permit, which would be wasted; the claim asks
     /// again and decides.
     async fn month_is_used_up(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let (month, Some(limit)) = (Month::of(now), self.gate.calls_per_month()) else { return Ok(false) };
-        Ok(self.gate.is_used_up(month) && self.store.calls(self.gate.organisation(), month).await? >= limit)
+        let (month, Some(limits)) = (Month::of(now), self.gate.calls()) else { return Ok(false) };
+        Ok(self.gate.is_used_up(month) && self.store.calls(self.gate.organisation(), month).await? >= limits.critical)
     }
 
     fn want(&self, probe: bool, now: Timestamp) -> Want {
@@ -229,7 +229,7 @@ impl Lane {
             channel: self.channel.key().clone(),
             organisation: self.gate.organisation().clone(),
             month: Month::of(now),
-            calls_per_month: self.gate.calls_per_month(),
+            calls: self.gate.calls(),
             hold: self.hold,
             probe,
         }

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use crate::gate::observe::blocked;
 use crate::gate::{Gate, Spell, UNDER_WAY};
+use crate::model::budget::Calls;
 use crate::model::call::{Call, Undone};
 use crate::model::health::{Backoff, Block, Go, Health, later};
 use crate::model::message::{Readers, Target};
@@ -170,7 +171,11 @@ impl Gate {
                     (*now, why) = (not_now.until, not_now.why);
                 }
                 Ready::UsedUp(month) => {
-                    let why = format!("the calls of organisation {} in {month} are used up", self.organisation);
+                    let but = self
+                        .budget
+                        .filter(|budget| call == Call::Query && budget.calls().others < budget.calls().critical);
+                    let but = if but.is_some() { ", but for what is kept for critical messages" } else { "" };
+                    let why = format!("the calls of organisation {} in {month} are used up{but}", self.organisation);
                     return Err(PutOff::NotNow(NotNow { until: month.end(), why }));
                 }
             }
@@ -256,7 +261,7 @@ impl Gate {
             call,
             organisation: self.organisation.clone(),
             month: Month::of(now),
-            calls_per_month: self.calls_per_month,
+            calls_per_month: self.calls().map(|calls| limit(calls, call, by)),
             share: (by == By::Itself).then_some(self.receipt_calls_per_month),
         }
     }
@@ -321,6 +326,15 @@ impl Gate {
             let (api, code, hint) = (call.as_str(), &verdict.code, &verdict.hint);
             tracing::warn!(app = %self.app, api, code, hint, "such calls rest for a while; sends go on");
         }
+    }
+}
+
+/// How far the month's count may go for such a call. What is kept for critical messages is kept from all of them but
+/// one: a human takes back what should not have been sent.
+fn limit(calls: Calls, call: Call, by: By) -> u64 {
+    match (call, by) {
+        (Call::Recall, By::Hand) => calls.critical,
+        (Call::Query, By::Itself | By::Hand) | (Call::Recall, By::Itself) => calls.others,
     }
 }
 

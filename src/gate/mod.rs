@@ -28,6 +28,7 @@ use crate::gate::aside::Pauses;
 use crate::gate::channel::Channel;
 use crate::gate::line::Line;
 use crate::gate::pace::Pace;
+use crate::model::budget::{Budget, Calls};
 use crate::model::health::{Block, Cause, Go, Health, later};
 use crate::model::language::Language;
 use crate::model::message::{Answer, Composed, Target};
@@ -47,7 +48,7 @@ const APP_WINDOW: Duration = Duration::from_millis(1_200);
 pub struct Gate {
     app: Name,
     organisation: Name,
-    calls_per_month: Option<u64>,
+    budget: Option<Budget>,
     receipt_calls_per_month: u64,
     client: Arc<Client>,
     store: Arc<dyn Store>,
@@ -154,7 +155,7 @@ impl Gate {
         Ok(Self {
             app: app.clone(),
             organisation: settings.organisation.clone(),
-            calls_per_month: config.organisations[&settings.organisation].calls_per_month,
+            budget: config.organisations[&settings.organisation].budget(),
             receipt_calls_per_month: config.organisations[&settings.organisation].receipt_calls_per_month,
             client,
             store,
@@ -176,8 +177,8 @@ impl Gate {
     }
 
     fn may_call_more_often_than(&self, before: &Self) -> bool {
-        let raised = match (before.calls_per_month, self.calls_per_month) {
-            (Some(before), Some(now)) => before < now,
+        let raised = match (before.budget, self.budget) {
+            (Some(before), Some(now)) => before.calls_per_month < now.calls_per_month,
             (before, now) => before.is_some() && now.is_none(),
         };
         raised || self.organisation != before.organisation
@@ -193,9 +194,14 @@ impl Gate {
         &self.organisation
     }
 
-    /// How many calls the organisation may make a month; `None`: no quota.
-    pub fn calls_per_month(&self) -> Option<u64> {
-        self.calls_per_month
+    /// What the organisation's month is made of; `None`: no quota.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget
+    }
+
+    /// How far the count of the organisation's month may go; `None`: no quota.
+    pub fn calls(&self) -> Option<Calls> {
+        self.budget.map(|budget| budget.calls())
     }
 
     /// Whether a valid access token is in hand. If not, [`Gate::authorise`] comes before everything that must not wait.

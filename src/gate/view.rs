@@ -34,7 +34,7 @@ pub fn app(gate: &Gate, now: Timestamp) -> AppState {
         calls_per_second: gate.calls_per_second(),
         cooling_until: cooling_until(&health),
         token_expires_at: gate.token_expires_at(),
-        calls_per_month: gate.calls_per_month(),
+        calls_per_month: gate.budget().map(|budget| budget.calls_per_month),
         down: BlockView::of_an_outage(&health),
         blocked: BlockView::of_a_block(&health),
     }

@@ -3,6 +3,7 @@
 //! Each file holds one word of the contract and the rules that belong to it alone. Everything else in the
 //! program may import this module; it imports nothing of ours.
 
+pub mod budget;
 pub mod call;
 pub mod content;
 pub mod delivery;

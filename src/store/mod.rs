@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
+use crate::model::budget::Calls;
 use crate::model::content::Content;
 use crate::model::delivery::{Delivery, DeliveryRecord, NewDelivery, State};
 use crate::model::event::Event;
@@ -96,8 +97,9 @@ pub struct Want {
     pub organisation: Name,
     /// The month that pays.
     pub month: Month,
-    /// How many calls that month may make in all; `None`: no quota.
-    pub calls_per_month: Option<u64>,
+    /// How far that month's count may go; `None`: no quota. A message that tells of something critical may go further, and
+    /// with it goes whatever it takes along.
+    pub calls: Option<Calls>,
     /// Whether deliveries whose outcome is unknown are held for a human instead of being sent again.
     pub hold: bool,
     /// Whether the call is to find out if the app or channel works again: takes the head of the order key that was
@@ -110,7 +112,7 @@ pub struct Want {
 pub enum Claim {
     /// Nothing is due.
     Nothing,
-    /// The month's calls are used up; nothing was claimed.
+    /// The month's calls that what is due may use are used up; nothing was claimed.
     MonthUsedUp,
     /// These deliveries are `sending` now; a message and an attempt were written.
     Taken(Claimed),

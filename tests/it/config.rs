@@ -246,6 +246,8 @@ fn every_kind_of_mistake_is_told_with_its_place_and_a_way_out() {
         "store: { retention: 0s }",
         "organisations: { main: { calls_per_month: many } }",
         "organisations: { main: { receipt_calls_per_month: 0 } }",
+        "organisations: { main: { critical_reserve: 20, kept_for_others: some } }",
+        "organisations: { main: { kept_for_others: 5000 }, other: { kept_for_others: 4000 }, third: { critical_reserve: 100% } }",
         "organisations: { a__b: {} }",
         "apps: { ops: { base_url: https://example.com } }",
         "apps: { two: { app_key: k, app_secret: planted } }",

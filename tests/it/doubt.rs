@@ -161,7 +161,8 @@ receivers: {{ safe: {{ app: vault, open_conversation_id: cid-safe== }} }}
 
 #[tokio::test]
 async fn a_month_that_is_used_up_makes_no_call_too_many_and_loses_nothing() {
-    let quota = "organisations: { main: { calls_per_month: 5 } }\napps: { ops: { organisation: main } }";
+    let quota =
+        "organisations: { main: { calls_per_month: 5, critical_reserve: 0% } }\napps: { ops: { organisation: main } }";
     let limits = Limits { calls_per_month: 5, ..Limits::default() };
     let begin = "2026-11-30T15:00:00Z";
     let mut bench = Bench::with(quota, begin, |clock| Options { limits, ..simulated(clock) }).await;

@@ -29,7 +29,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const CALLS: u64 = 100;
 const DELIVERIES: usize = 1_000;
 const SMALL: &str = "
-organisations: { default: { calls_per_month: 100, receipt_calls_per_month: 15 } }
+organisations: { default: { calls_per_month: 100, critical_reserve: 0%, receipt_calls_per_month: 15 } }
 receivers:
   oncall: { receipts: { enabled: true, ask_after: [1m, 1h] } }
   team: { receipts: { enabled: true, ask_after: [1m, 1h] } }

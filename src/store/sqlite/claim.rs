@@ -23,10 +23,12 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
         return Ok(Claim::Nothing);
     }
     wake(&work.conn, want, now)?;
-    let Some((seq, delivery)) = next_readable(work, want)? else { return Ok(Claim::Nothing) };
-    if !quota::take(&work.conn, want)? {
-        return Ok(Claim::MonthUsedUp);
-    }
+    let least_rank = quota::least_rank(&work.conn, want)?;
+    let Some((seq, delivery)) = next_readable(work, want, least_rank)? else {
+        let waits = next(&work.conn, want, 0)?.is_some();
+        return Ok(if waits { Claim::MonthUsedUp } else { Claim::Nothing });
+    };
+    quota::take(&work.conn, want)?;
     moves::send(&work.conn, seq, millis(now))?;
     let (row, message) = insert_message(&work.conn, ownership, want)?;
     attach(&work.conn, row, seq)?;
@@ -43,10 +45,11 @@ pub(super) const WAKE: &str = "
     update deliveries set next_attempt_at = null
     where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is not null and next_attempt_at <= ?2";
 
-/// The next delivery whose content this version can read. The others die here with the reason: left where they are,
-/// they would stop their lane for ever; a human can redrive them once a version runs that reads them.
-fn next_readable(work: &mut Work, want: &Want) -> rusqlite::Result<Option<(i64, ClaimedDelivery)>> {
-    while let Some(seq) = next(&work.conn, want)? {
+/// The next delivery of at least this rank whose content this version can read. The others die here with the reason:
+/// left where they are, they would stop their lane for ever; a human can redrive them once a version runs that reads
+/// them.
+fn next_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Result<Option<(i64, ClaimedDelivery)>> {
+    while let Some(seq) = next(&work.conn, want, least_rank)? {
         match read(&work.conn, seq)? {
             Ok(delivery) => return Ok(Some((seq, delivery))),
             Err(reason) => {
@@ -59,14 +62,17 @@ fn next_readable(work: &mut Work, want: &Want) -> rusqlite::Result<Option<(i64, 
     Ok(None)
 }
 
-fn next(conn: &Connection, want: &Want) -> rusqlite::Result<Option<i64>> {
-    let sql = if want.probe { NEXT_PROBE } else { NEXT };
-    conn.prepare_cached(sql)?.query_row([want.receiver.as_str()], |row| row.get(0)).optional()
+fn next(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<Option<i64>> {
+    // Where the month pays for some only, a probe goes by rank too: by its turn it would look at all that waits.
+    if want.probe && least_rank == 0 {
+        return conn.prepare_cached(NEXT_PROBE)?.query_row([want.receiver.as_str()], |row| row.get(0)).optional();
+    }
+    conn.prepare_cached(NEXT)?.query_row((want.receiver.as_str(), least_rank), |row| row.get(0)).optional()
 }
 
 pub(super) const NEXT: &str = "
     select seq from deliveries
-    where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is null
+    where receiver = ?1 and rank >= ?2 and head = 1 and state = 'queued' and next_attempt_at is null
     order by rank desc, seq limit 1";
 
 /// A probe takes what waits for its retry too: it is not about the delivery. Never tried comes first.

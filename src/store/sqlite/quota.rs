@@ -5,21 +5,25 @@
 
 use rusqlite::Connection;
 
+use crate::model::event::Severity;
 use crate::store::Want;
 use crate::store::receipts::Purse;
-use crate::store::sqlite::columns::count;
+use crate::store::sqlite::columns::{count, rank};
 
 /// How sends are counted; other calls by their own word. A month holds them all.
 const SEND: &str = "send";
 
-/// Takes one unit for a send, unless the month is used up.
-pub(super) fn take(conn: &Connection, want: &Want) -> rusqlite::Result<bool> {
-    let (organisation, month) = (want.organisation.as_str(), want.month.to_string());
-    let left = is_left(conn, organisation, &month, want.calls_per_month)?;
-    if left {
-        count_one(conn, organisation, &month, SEND)?;
-    }
-    Ok(left)
+/// The least rank for whose message the month still has a call: none has a rank above the last one.
+pub(super) fn least_rank(conn: &Connection, want: &Want) -> rusqlite::Result<i64> {
+    let Some(limits) = want.calls else { return Ok(rank(Severity::Info)) };
+    let calls = calls(conn, want.organisation.as_str(), &want.month.to_string())?;
+    let allowed = Severity::ALL.into_iter().find(|severity| calls < limits.of(*severity));
+    Ok(allowed.map_or(rank(Severity::Critical) + 1, rank))
+}
+
+/// Takes one unit for a send whose rank [`least_rank`] has allowed in this transaction.
+pub(super) fn take(conn: &Connection, want: &Want) -> rusqlite::Result<()> {
+    count_one(conn, want.organisation.as_str(), &want.month.to_string(), SEND)
 }
 
 /// Takes one unit for a call that sends nothing, unless the month, or the share of it that such calls have, is used up.

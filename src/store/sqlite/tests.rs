@@ -46,7 +46,7 @@ fn every_statement_that_runs_often_has_its_index() {
     ]
     .map(|(what, sql)| format!("{what}: {}", plan(sql)));
     insta::assert_snapshot!(plans.join("\n"), @r"
-    what goes next: SEARCH deliveries USING INDEX ready (receiver=?)
+    what goes next: SEARCH deliveries USING INDEX ready (receiver=? AND rank>?)
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>? AND next_attempt_at<?)
     the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
@@ -149,7 +149,8 @@ fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousa
         conn.execute("update deliveries set head = 0, state = 'delivered' where id = 'queued11'", []).unwrap();
         [
             steps(&conn, claim::WAKE, ("r", 5)),
-            steps(&conn, claim::NEXT, ["r"]),
+            steps(&conn, claim::NEXT, ("r", 0)),
+            steps(&conn, claim::NEXT, ("r", 2)),
             steps(&conn, claim::NEXT_PROBE, ["r"]),
             steps(&conn, moves::SEAT_FIRST, lone),
             steps(&conn, views::FIRST_READY, ["r"]),

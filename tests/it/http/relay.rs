@@ -16,6 +16,7 @@ use dingtalk_relay::config::{self, Config};
 use dingtalk_relay::http::hooks::{Hooks, Live, Patience};
 use dingtalk_relay::http::{self, Limits};
 use dingtalk_relay::ingest::Ingest;
+use dingtalk_relay::model::budget::Percent;
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::form::Style;
 use dingtalk_relay::model::health::Backoff;
@@ -134,7 +135,7 @@ impl Relay {
             channel: ChannelKey::app_robot(&name("ops"), "ding", "oncall"),
             organisation: name("main"),
             month: Month::of(now),
-            calls_per_month: None,
+            calls: None,
             hold: false,
             probe: false,
         };
@@ -227,7 +228,12 @@ fn config() -> Config {
         store: config::Store { path: "unused".into(), retention: Duration::MAX, max_queued: 1_000_000 },
         organisations: BTreeMap::from([(
             name("main"),
-            config::Organisation { calls_per_month: Some(5000), receipt_calls_per_month: 500 },
+            config::Organisation {
+                calls_per_month: Some(5000),
+                kept_for_others: 0,
+                critical_reserve: Percent::new(20).unwrap(),
+                receipt_calls_per_month: 500,
+            },
         )]),
         apps: BTreeMap::new(),
         receivers: BTreeMap::from(receivers),

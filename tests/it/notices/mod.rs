@@ -155,7 +155,9 @@ async fn a_thousand_deaths_are_few_messages_and_every_one_is_counted() {
 
 #[tokio::test]
 async fn a_month_is_told_at_80_percent_at_its_end_and_when_it_turns() {
-    let mut watched = Watched::with("language: en", "defaults: { organisation: { calls_per_month: 10 } }").await;
+    let mut watched =
+        Watched::with("language: en", "defaults: { organisation: { calls_per_month: 10, critical_reserve: 0% } }")
+            .await;
     for group in 0..12 {
         watched.alert("team", group).await;
         watched.watch(MINUTE, MINUTE).await;

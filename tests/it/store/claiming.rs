@@ -1,10 +1,11 @@
 //! What goes next: the worst first, in order inside an order key, and no call that the month does not pay.
 
+use dingtalk_relay::model::budget::Calls;
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
 use dingtalk_relay::store::{Claim, Finish, Want};
 
-use crate::store::{Fresh, at, channel, event, month_of, name, put_back, sent, want, want_of};
+use crate::store::{Fresh, at, channel, event, month_of, name, put_back, sent, up_to, want, want_of};
 
 on_every_store!(
     an_empty_lane_has_nothing_to_claim_and_nothing_due,
@@ -18,13 +19,14 @@ on_every_store!(
     a_probe_takes_the_order_key_tried_least_recently_even_if_it_waits,
     the_turn_of_an_order_key_outlives_its_head,
     a_month_that_is_used_up_pays_no_call,
+    what_is_critical_may_use_what_is_kept_for_it,
     a_month_pays_again_when_it_turns_or_its_limit_is_raised,
     a_call_that_was_not_counted_is_given_back_to_the_month_that_paid,
 );
 
 async fn an_empty_lane_has_nothing_to_claim_and_nothing_due(store: Fresh) {
     let ownership = store.owned_by("me").await;
-    let broke = Want { calls_per_month: Some(0), ..want() };
+    let broke = Want { calls: up_to(0), ..want() };
     assert_eq!(store.claim(&ownership, broke, at(0)).await.unwrap(), Claim::Nothing, "not even with an empty purse");
     assert_eq!(store.due(&name("oncall")).await.unwrap(), None);
     assert_eq!(store.calls_in("2026-11").await, 0);
@@ -151,7 +153,7 @@ async fn a_month_that_is_used_up_pays_no_call(store: Fresh) {
         store.wait(key, Warning, at(0)).await;
     }
     let ownership = store.owned_by("me").await;
-    let poor = || Want { calls_per_month: Some(2), ..want() };
+    let poor = || Want { calls: up_to(2), ..want() };
     assert!(store.take(&ownership, poor(), at(1)).await.is_some());
     assert!(store.take(&ownership, poor(), at(2)).await.is_some());
     assert_eq!(store.claim(&ownership, poor(), at(3)).await.unwrap(), Claim::MonthUsedUp);
@@ -159,12 +161,37 @@ async fn a_month_that_is_used_up_pays_no_call(store: Fresh) {
     assert_eq!(store.due(&name("oncall")).await.unwrap(), Some(at(0)), "the third one still waits");
 }
 
+async fn what_is_critical_may_use_what_is_kept_for_it(store: Fresh) {
+    let calls = Calls { critical: 4, others: 2 };
+    let kept = |probe| Want { calls: Some(calls), probe, ..want() };
+    for key in ["a", "b", "c"] {
+        store.wait(key, Warning, at(0)).await;
+    }
+    let ownership = store.owned_by("me").await;
+    for now in [1, 2] {
+        store.take(&ownership, kept(false), at(now)).await.unwrap();
+    }
+    assert_eq!(store.claim(&ownership, kept(false), at(3)).await.unwrap(), Claim::MonthUsedUp);
+
+    let critical = store.wait("d", Critical, at(4)).await;
+    let elder = store.wait("e", Warning, at(4)).await;
+    store.wait("e", Critical, at(5)).await;
+
+    let taken = store.take(&ownership, kept(true), at(6)).await.unwrap();
+    assert_eq!(taken.deliveries[0].id, critical, "a probe may not use the reserve for less either");
+    let taken = store.take(&ownership, kept(false), at(7)).await.unwrap();
+    assert_eq!(taken.deliveries[0].id, elder, "it stands before a critical one of its key");
+    store.finish(&ownership, sent(&taken), at(8)).await.unwrap();
+    assert_eq!(store.claim(&ownership, kept(false), at(9)).await.unwrap(), Claim::MonthUsedUp);
+    assert_eq!(store.calls_in("2026-11").await, 4);
+}
+
 async fn a_month_pays_again_when_it_turns_or_its_limit_is_raised(store: Fresh) {
     for key in ["a", "b", "c"] {
         store.wait(key, Warning, at(0)).await;
     }
     let ownership = store.owned_by("me").await;
-    let limit = |calls| Want { calls_per_month: Some(calls), ..want() };
+    let limit = |calls| Want { calls: up_to(calls), ..want() };
     assert!(store.take(&ownership, limit(1), at(1)).await.is_some());
     assert_eq!(store.claim(&ownership, limit(1), at(2)).await.unwrap(), Claim::MonthUsedUp);
     assert!(store.take(&ownership, limit(2), at(3)).await.is_some());

@@ -44,6 +44,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dingtalk_relay::model::budget::Calls;
 use dingtalk_relay::model::content::Content;
 use dingtalk_relay::model::delivery::{Delivery, NewDelivery};
 use dingtalk_relay::model::event::{Event, Severity};
@@ -166,10 +167,15 @@ fn want_of(receiver: &str) -> Want {
         channel: channel(),
         organisation: name("main"),
         month: month_of("2026-11"),
-        calls_per_month: None,
+        calls: None,
         hold: false,
         probe: false,
     }
+}
+
+/// A month that takes so many calls, whatever they are for.
+fn up_to(calls: u64) -> Option<Calls> {
+    Some(Calls { critical: calls, others: calls })
 }
 
 /// An event about to be accepted.

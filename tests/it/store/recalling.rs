@@ -9,7 +9,7 @@ use dingtalk_relay::store::receipts::{Learned, Purse, TakenBack, Then};
 use dingtalk_relay::store::{Claim, Finish, Want};
 
 use crate::store::receipts::{learned, purse, send, stands};
-use crate::store::{Fresh, at, channel, is_stale, name, put_back, sent, want};
+use crate::store::{Fresh, at, channel, is_stale, name, put_back, sent, up_to, want};
 
 on_every_store!(
     a_message_is_shown_with_what_it_carried_and_every_try,
@@ -134,7 +134,7 @@ async fn a_recall_pays_from_the_month_but_not_from_the_share_of_receipts(store: 
     assert_eq!(store.calls_in("2026-11").await, 4);
     assert!(!store.take_call(&ownership, recall()).await.unwrap(), "the month is used up");
     store.wait("k", Warning, at(70)).await;
-    let broke = Want { calls_per_month: Some(4), ..want() };
+    let broke = Want { calls: up_to(4), ..want() };
     assert_eq!(store.claim(&ownership, broke, at(70)).await.unwrap(), Claim::MonthUsedUp);
 }
 

@@ -8,7 +8,7 @@ use dingtalk_relay::store::receipts::{Learned, Purse, Then};
 use dingtalk_relay::store::{Claim, Finish, Ownership, Want};
 use jiff::Timestamp;
 
-use crate::store::{Fresh, at, channel, is_stale, month_of, name, put_back, sent, want};
+use crate::store::{Fresh, at, channel, is_stale, month_of, name, put_back, sent, up_to, want};
 
 on_every_store!(
     nothing_is_asked_unless_a_message_was_sent_that_wants_it,
@@ -98,7 +98,7 @@ async fn receipts_have_their_own_share_of_a_month_that_all_calls_fill(store: Fre
     let full = Purse { calls_per_month: Some(3), ..purse() };
     assert!(!store.take_call(&ownership, full).await.unwrap());
     store.wait("k", Warning, at(70)).await;
-    let broke = Want { calls_per_month: Some(3), ..want() };
+    let broke = Want { calls: up_to(3), ..want() };
     assert_eq!(store.claim(&ownership, broke, at(70)).await.unwrap(), Claim::MonthUsedUp, "a send pays from it too");
     assert!(store.take_call(&ownership, Purse { month: month_of("2026-12"), ..small() }).await.unwrap());
 }
