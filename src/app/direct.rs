@@ -8,7 +8,7 @@
 use anyhow::Context;
 use jiff::Timestamp;
 
-use crate::compose;
+use crate::compose::{self, Part, Setting};
 use crate::config::{Config, Receiver};
 use crate::dingtalk::Client;
 use crate::model::form::{Form, Length};
@@ -52,6 +52,7 @@ pub async fn send(
         cool_app_code: receiver.cool_app_code.clone(),
     };
     let content = written::content(title, text, "", Timestamp::now());
+    let parts = [Part::of(&content, Timestamp::now())];
     let mut form = Form::default();
     loop {
         let message = compose::single(&content, &receiver.style, &form, compose::BUDGET);
@@ -62,7 +63,8 @@ pub async fn send(
             Err(verdict) => verdict,
         };
         let plainer = verdict.complaint.and_then(|complaint| {
-            compose::plainer(&content, &receiver.style, &form, &message, complaint, &verdict.code)
+            let setting = Setting::of(&receiver.style, &form, Timestamp::now());
+            compose::plainer(&parts, &setting, &message, complaint, &verdict.code)
         });
         form = plainer.filter(|form| form.length < Length::Title).ok_or_else(|| not_sent(&verdict))?;
     }

@@ -1,4 +1,4 @@
-//! A content with something to tap on → the fields of an action card.
+//! Something to tap on → the fields of an action card.
 //!
 //! The spelling is DingTalk's: stacked buttons are `actionURL1`, those side by side `buttonUrl1`, and a card with one
 //! button has `singleTitle` and `singleURL`; there is no `sampleActionCard1`. The caps of a caption and an address are
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::compose::measure::encoded_len;
 use crate::compose::strip;
-use crate::model::content::{Button, Content};
+use crate::model::content::Button;
 use crate::model::form::Buttons;
 use crate::model::message::{Composed, MsgKey};
 
@@ -28,13 +28,13 @@ pub(crate) struct Card {
     pub(crate) msg_key: MsgKey,
     /// The buttons' fields.
     pub(crate) fields: Map<String, Value>,
-    /// What is said above the buttons.
-    pub(crate) content: Content,
+    /// What is left of the footer above the buttons.
+    pub(crate) footer: String,
 }
 
-/// The content as a card whose buttons take at most `room` encoded bytes; `None` if it has none to offer.
-pub(crate) fn card(content: &Content, layout: Buttons, room: usize) -> Option<Card> {
-    let buttons = choose(&content.buttons, layout, room);
+/// A card whose buttons take at most `room` encoded bytes; `None` if there is none to offer.
+pub(crate) fn card(offered: &[Button], footer: &str, layout: Buttons, room: usize) -> Option<Card> {
+    let buttons = choose(offered, layout, room);
     let msg_key = match (layout, buttons.len()) {
         (_, 0) => return None,
         (_, 1) => MsgKey::ActionCard,
@@ -49,8 +49,8 @@ pub(crate) fn card(content: &Content, layout: Buttons, room: usize) -> Option<Ca
         fields.insert(title, button.title.clone().into());
         fields.insert(url, button.url.clone().into());
     }
-    let footer = strip::without_links_to(&content.footer, |url| buttons.iter().any(|button| button.url == url));
-    Some(Card { msg_key, fields, content: Content { footer, ..content.clone() } })
+    let footer = strip::without_links_to(footer, |url| buttons.iter().any(|button| button.url == url));
+    Some(Card { msg_key, fields, footer })
 }
 
 /// The buttons of a message as it goes over the wire.

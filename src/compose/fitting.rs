@@ -6,9 +6,10 @@
 
 use crate::compose::measure::encoded_len;
 use crate::compose::shorten::shorten;
-use crate::compose::words;
+use crate::compose::{Made, words};
 use crate::model::content::{Content, ContentItem};
 use crate::model::language::Language;
+use crate::model::message::Composed;
 use crate::model::spoken::Tally;
 
 /// Nobody reads more items than this in full on a phone.
@@ -28,37 +29,52 @@ struct Shown {
     lines: Vec<String>,
 }
 
-/// The message text, and what did not get into it.
+/// The message text, and what became of the items.
 pub(crate) struct Fitted {
     /// The text.
     pub(crate) text: String,
+    /// How many items are shown.
+    pub(crate) shown: usize,
+    /// How many items are part of another line.
+    pub(crate) folded: usize,
     /// How many items are only counted.
     pub(crate) left_out: usize,
     /// Whether the header, the footer or the worst item is shortened.
     pub(crate) cut: bool,
 }
 
-/// The message text, at most `room` encoded bytes.
-pub(crate) fn fitted(content: &Content, language: Language, room: usize) -> Fitted {
+impl Fitted {
+    /// What became of the items in this message.
+    pub(crate) fn in_message(self, composed: Composed) -> Made {
+        let Self { shown, folded, left_out, cut, .. } = self;
+        Made { composed, shown, folded, left_out, cut }
+    }
+}
+
+/// The message text, at most `room` encoded bytes; `aside` is markdown that stands behind the items.
+pub(crate) fn fitted(content: &Content, aside: &str, footer: &str, language: Language, room: usize) -> Fitted {
     let alone = content.items.is_empty();
     let header = shorten(content.header.trim(), if alone { room - room / 4 } else { room / 2 });
-    let footer = shorten(content.footer.trim(), room / 4);
-    let left = room.saturating_sub(encoded_len(&header) + encoded_len(&footer) + 2 * BLANK);
-    let shown = choose(&content.items, left);
-    let rest = &content.items[shown.in_full.len() + shown.lines.len()..];
-    let worst = content.items.first().map(body).zip(shown.in_full.first());
+    let footer_left = shorten(footer.trim(), room / 4);
+    let left = room.saturating_sub(encoded_len(&header) + encoded_len(&footer_left) + 2 * BLANK);
+    let aside = shorten(aside, left / 4);
+    let left = left.saturating_sub(encoded_len(&aside) + BLANK);
+    let chosen = choose(&content.items, left);
+    let shown = chosen.in_full.len() + chosen.lines.len();
+    let rest = &content.items[shown..];
+    let worst = content.items.first().map(body).zip(chosen.in_full.first());
     let cut = header != content.header.trim()
-        || footer != content.footer.trim()
+        || footer_left != footer.trim()
         || worst.is_some_and(|(whole, shown)| whole != shown);
     let mut blocks = vec![header];
-    blocks.extend(shown.in_full);
-    blocks.push(shown.lines.join("\n"));
+    blocks.extend(chosen.in_full);
+    blocks.push(chosen.lines.join("\n"));
     let tally = Tally::of(rest.iter().map(|item| (item.status, item.severity)));
-    blocks.push(words::more(&tally, language));
-    blocks.push(footer);
+    blocks.extend([words::more(&tally, language), aside, footer_left]);
     blocks.retain(|block| !block.is_empty());
     // Fits already, unless the room is too small for even the count.
-    Fitted { text: shorten(&blocks.join("\n\n"), room), left_out: rest.len(), cut }
+    let text = shorten(&blocks.join("\n\n"), room);
+    Fitted { text, shown, folded: 0, left_out: rest.len(), cut }
 }
 
 fn choose(items: &[ContentItem], room: usize) -> Shown {

@@ -1,88 +1,137 @@
 //! Contents → one DingTalk message inside the byte budget. Pure.
 //!
-//! Runs anew at every claim, so a message is made for the moment it is sent. The limit is one of bytes of the encoded
-//! `msgParam`, hence everything here counts what a text takes once it stands in a JSON string. What does not fit is
-//! left out and counted, never cut through a character, a link or an escape; what is cut is cut where a markdown
-//! parser says that nothing breaks.
+//! Runs anew at every claim, so a message is made for the moment it is sent. One content alone is a message of its own
+//! (`alone`), several are a digest (`digest`); what either looks like on the wire is `dress`'s work. The limit is one
+//! of bytes of the encoded `msgParam`, hence everything here counts what a text takes once it stands in a JSON string.
+//! What does not fit is left out and counted, never cut through a character, a link or an escape; what is cut is cut
+//! where a markdown parser says that nothing breaks.
 //!
 //! A message that DingTalk refused is made again in a plainer form: [`plainer`] finds the next one that makes a
-//! difference, [`single`] makes it. Knows nothing of events, templates, codes and sending.
+//! difference, [`message`] makes it. Knows nothing of events, templates, codes and sending.
 
+mod alone;
 mod card;
+mod digest;
+mod dress;
 mod fitting;
+mod headline;
+mod labels;
 mod measure;
 mod plain;
 mod shorten;
 mod strip;
+mod told;
 mod words;
 
-use std::borrow::Cow;
+use jiff::Timestamp;
 
-use serde_json::{Map, Value};
-
-use crate::compose::fitting::Fitted;
-use crate::compose::measure::{clip, encoded_len};
-use crate::model::content::{Button, Content, ContentItem};
-use crate::model::form::{Form, Length, Look, Shape, Style};
-use crate::model::language::Language;
-use crate::model::message::{Composed, MsgKey};
+use crate::model::content::{Button, Content, Seen, Unchanged};
+use crate::model::form::{Form, Style};
+use crate::model::message::Composed;
 use crate::model::outcome::Complaint;
 
 /// The budget of an encoded `msgParam`, in UTF-8 bytes (DingTalk takes 15,000 and does not say how it counts).
 pub const BUDGET: usize = 14_000;
 
-/// A title says enough in so many bytes; `render` keeps it far shorter.
-const LONGEST_TITLE: usize = 512;
-/// What stands where there is nothing to say.
-const NOTHING: &str = "…";
-
-/// One content as a message of its own: a `msgParam` of at most `budget` bytes, which has to be 100 at least. It looks
-/// as its receiver wants, as far as the form allows.
-///
-/// The worst item stands there in full, then as many of the others as fit on a line each, the worst of them in full
-/// too where there is room; the rest is counted by severity.
-pub fn single(content: &Content, style: &Style, form: &Form, budget: usize) -> Composed {
-    fitted(content, style, form, budget).composed
+/// One delivery as a part of a message. Those of one order key stand in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'c> {
+    /// What it says.
+    pub content: &'c Content,
+    /// The key it keeps its order by: only what shares it can be the same alert.
+    pub order_key: &'c str,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// What the receiver was told last of the alerts of this key; `None` where that is not known, or nothing was.
+    /// Only that of a key's first part is looked at: the later ones are compared with the ones before.
+    pub known: Option<&'c [Seen]>,
 }
 
-/// A message, and what did not get into it.
+impl<'c> Part<'c> {
+    /// A content of which nothing is known but itself.
+    pub fn of(content: &'c Content, now: Timestamp) -> Self {
+        Self { content, order_key: "", created_at: now, known: None }
+    }
+}
+
+/// What a message is made for, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'s> {
+    /// How its receiver wants to be spoken to.
+    pub style: &'s Style,
+    /// How plain its deliveries have become.
+    pub form: &'s Form,
+    /// What becomes of alerts that stand as they were told last.
+    pub unchanged: Unchanged,
+    /// How many items of a digest are shown one by one.
+    pub max_items: usize,
+    /// Whether all of it comes late, and is to say so.
+    pub late: bool,
+    /// An address where all of it is shown.
+    pub page: Option<&'s str>,
+    /// When it is made: times of another day are said with their date.
+    pub now: Timestamp,
+}
+
+impl<'s> Setting<'s> {
+    /// For a message that no queue and no earlier message stand behind.
+    pub fn of(style: &'s Style, form: &'s Form, now: Timestamp) -> Self {
+        Self { style, form, unchanged: Unchanged::Show, max_items: 15, late: false, page: None, now }
+    }
+}
+
+/// A message, and what became of every item it was given: each is shown, folded or left out, exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// The message.
     pub composed: Composed,
-    /// How many items are only counted in it.
+    /// How many items are shown, each by itself.
+    pub shown: usize,
+    /// How many items are part of something else's line: earlier words of an alert that is shown, alerts that are
+    /// named together with others.
+    pub folded: usize,
+    /// How many items are only counted.
     pub left_out: usize,
     /// Whether a text was longer than its place and ends with `…`.
     pub cut: bool,
 }
 
-/// [`single`], and what it had to leave out.
-pub fn fitted(content: &Content, style: &Style, form: &Form, budget: usize) -> Made {
-    let (content, budget) = (stripped(content, form), form.length.of(budget));
-    let language = style.language;
-    let simple = |content: &Content| markdown((MsgKey::Markdown, Map::new()), content, form, language, budget);
-    match (form.shape, style.look) {
-        (Shape::Text, _) => text(&content, form, language, budget),
-        (Shape::Wanted, Look::Card(layout)) => match card::card(&content, layout, budget / 2) {
-            Some(card) => markdown((card.msg_key, card.fields), &card.content, form, language, budget),
-            None => simple(&content),
-        },
-        (Shape::Wanted, Look::Markdown) | (Shape::Markdown, _) => simple(&content),
+/// The parts as one message: a `msgParam` of at most `budget` bytes, which has to be 100 at least. It looks as its
+/// receiver wants, as far as the form allows.
+///
+/// One part is a message of its own: its worst item stands there in full, then as many of the others as fit on a line
+/// each, the worst of them in full too where there is room; the rest is counted by severity. Several are a digest.
+pub fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) -> Made {
+    match parts {
+        [part] => alone::message(part, setting, budget),
+        parts => digest::message(parts, setting, budget),
     }
 }
 
-/// The form to try next after DingTalk refused this message with that code, or `None` if it is to be given up: the
-/// next plainer one that says it differently. What is refused is never sent again as it was.
+/// One content as a message of its own, whatever was told before.
+pub fn single(content: &Content, style: &Style, form: &Form, budget: usize) -> Composed {
+    let now = Timestamp::UNIX_EPOCH;
+    message(&[Part::of(content, now)], &Setting::of(style, form, now), budget).composed
+}
+
+/// Whether a part has nothing to say where unchanged alerts are treated so: it repeats what was told.
+pub fn says_nothing(part: &Part<'_>, unchanged: Unchanged) -> bool {
+    unchanged == Unchanged::Drop
+        && !part.content.items.is_empty()
+        && told::of(std::slice::from_ref(part), unchanged).iter().all(|told| told.unchanged)
+}
+
+/// The form to try next after DingTalk refused the message of these parts with that code, or `None` if it is to be
+/// given up: the next plainer one that says it differently. What is refused is never sent again as it was.
 pub fn plainer(
-    content: &Content,
-    style: &Style,
-    form: &Form,
+    parts: &[Part<'_>],
+    setting: &Setting<'_>,
     refused: &Composed,
     complaint: Complaint,
     code: &str,
 ) -> Option<Form> {
-    let mut next = form.plainer(complaint)?;
-    while single(content, style, &next, BUDGET) == *refused {
+    let mut next = setting.form.plainer(complaint)?;
+    while message(parts, &Setting { form: &next, ..*setting }, BUDGET).composed == *refused {
         next = next.plainer(complaint)?;
     }
     next.refused_with.push(code.to_owned());
@@ -92,72 +141,6 @@ pub fn plainer(
 /// The buttons of a message; none where its template has none.
 pub fn buttons(of: &Composed) -> Vec<Button> {
     card::read(of)
-}
-
-/// The content without what the form leaves out.
-fn stripped<'c>(content: &'c Content, form: &Form) -> Cow<'c, Content> {
-    if !(form.without_links || form.without_pictures || form.without_mentions) {
-        return Cow::Borrowed(content);
-    }
-    let markdown = |text: &String| strip::without(text, form);
-    let item = |item: &ContentItem| ContentItem {
-        name: markdown(&item.name),
-        short: markdown(&item.short),
-        body: markdown(&item.body),
-        ..item.clone()
-    };
-    Cow::Owned(Content {
-        v: content.v,
-        title: strip::without_in_plain(&content.title, form),
-        header: markdown(&content.header),
-        items: content.items.iter().map(item).collect(),
-        footer: markdown(&content.footer),
-        buttons: if form.without_links { Vec::new() } else { content.buttons.clone() },
-    })
-}
-
-/// A message of a template with `title` and `text`, and its other fields.
-fn markdown(
-    (msg_key, mut fields): (MsgKey, Map<String, Value>),
-    content: &Content,
-    form: &Form,
-    language: Language,
-    budget: usize,
-) -> Made {
-    let title = title(content, budget);
-    fields.insert("title".to_owned(), title.clone().into());
-    fields.insert("text".to_owned(), "".into());
-    let frame = Value::Object(fields.clone()).to_string().len();
-    let Fitted { text, left_out, cut } = fitting::fitted(content, language, budget.saturating_sub(frame));
-    let text = if text.trim().is_empty() { title } else { text };
-    // Parts that were clean by themselves may be a link together, and so may a title that stands in as markdown.
-    let text = strip::without(&text, form);
-    let text = if text.trim().is_empty() { NOTHING.to_owned() } else { text };
-    fields.insert("text".to_owned(), text.into());
-    Made { composed: Composed { msg_key, msg_param: Value::Object(fields).to_string() }, left_out, cut }
-}
-
-/// A message of the plainest template.
-fn text(content: &Content, form: &Form, language: Language, budget: usize) -> Made {
-    const FRAME: usize = r#"{"content":""}"#.len();
-    let room = budget.saturating_sub(FRAME);
-    let title = title(content, budget);
-    let Fitted { text, left_out, cut } = if form.length == Length::Title {
-        Fitted { text: format!("{title}\n{}", words::rest(language)), left_out: content.items.len(), cut: true }
-    } else {
-        let left = room.saturating_sub(encoded_len(&title) + encoded_len("\n\n"));
-        let fitted = fitting::fitted(content, language, left);
-        let text = plain::headed(&title, &plain::text(&fitted.text));
-        Fitted { text: strip::without_in_plain(&text, form), ..fitted }
-    };
-    let fields = Map::from_iter([("content".to_owned(), clip(&text, room).into())]);
-    Made { composed: Composed { msg_key: MsgKey::Text, msg_param: Value::Object(fields).to_string() }, left_out, cut }
-}
-
-/// DingTalk refuses an empty title, an empty text and an empty content.
-fn title(content: &Content, budget: usize) -> String {
-    let title = clip(content.title.trim(), LONGEST_TITLE.min(budget / 4));
-    if title.is_empty() { NOTHING.to_owned() } else { title }
 }
 
 #[cfg(test)]

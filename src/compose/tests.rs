@@ -1,5 +1,6 @@
 //! A message is always inside the budget, and what it leaves out is counted.
 
+mod digest;
 mod forms;
 
 use proptest::collection::vec;
@@ -21,6 +22,7 @@ fn item(n: usize, body: &str) -> ContentItem {
         url: None,
         short: format!("short {n}"),
         body: body.to_owned(),
+        labels: Vec::new(),
     }
 }
 

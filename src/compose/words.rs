@@ -3,8 +3,10 @@
 //! Everything else in a message was rendered before the queue. Severities, counts, times and durations are said as
 //! everywhere: see [`crate::model::spoken`].
 
+use crate::compose::told::Told;
+use crate::model::event::Status;
 use crate::model::language::Language;
-use crate::model::spoken::{Tally, comma};
+use crate::model::spoken::{Tally, comma, status};
 
 /// Room, in encoded bytes, for [`more`] of a million items of each kind: more than any webhook holds.
 pub(crate) const LONGEST_MORE: usize = 160;
@@ -32,11 +34,73 @@ pub(crate) fn more(rest: &Tally, language: Language) -> String {
     }
 }
 
+/// `2 new`, `2 条新增`.
+pub(crate) fn new(count: usize, language: Language) -> String {
+    language.of(format!("{count} new"), format!("{count} 条新增"))
+}
+
+/// What stands as it was told last: `47 still firing`, `2 resolved before`; `47 条仍在告警`, `2 条此前已恢复`.
+pub(crate) fn unchanged(told: &[Told<'_>], language: Language) -> Vec<String> {
+    let of = |status| told.iter().filter(|told| told.unchanged && told.item.status == status).count();
+    let (still, before) = (of(Status::Firing), of(Status::Resolved));
+    let still = (still > 0).then(|| language.of(format!("{still} still firing"), format!("{still} 条仍在告警")));
+    let before =
+        (before > 0).then(|| language.of(format!("{before} resolved before"), format!("{before} 条此前已恢复")));
+    still.into_iter().chain(before).collect()
+}
+
+/// Before a headline that comes late.
+pub(crate) fn late(language: Language) -> &'static str {
+    language.of("late: ", "迟到：")
+}
+
+/// `since 03:12`, `03:12 起`.
+pub(crate) fn since(clock: &str, language: Language) -> String {
+    language.of(format!("since {clock}"), format!("{clock} 起"))
+}
+
+/// `from 02:10 to 03:40`, `at 02:10`; `02:10 至 03:40`, `02:10`.
+pub(crate) fn between(from: &str, to: &str, language: Language) -> String {
+    match from == to {
+        true => language.of(format!("at {from}"), from.to_owned()),
+        false => language.of(format!("from {from} to {to}"), format!("{from} 至 {to}")),
+    }
+}
+
+/// `resolved 03:40 after 12m`, `03:40 已恢复，持续 12 分钟`; what is not known is not said.
+pub(crate) fn resolved(clock: Option<&str>, after: Option<&str>, language: Language) -> String {
+    let word = status(Status::Resolved, language);
+    let at = match clock {
+        Some(clock) => language.of(format!("{word} {clock}"), format!("{clock} {word}")),
+        None => word.to_owned(),
+    };
+    match after {
+        Some(after) => language.of(format!("{at} after {after}"), format!("{at}，持续 {after}")),
+        None => at,
+    }
+}
+
+/// `times in UTC+8`, `时间为 UTC+8`.
+pub(crate) fn times_in(zone: &str, language: Language) -> String {
+    language.of(format!("times in {zone}"), format!("时间为 {zone}"))
+}
+
+/// `and 120 more names (1240 alerts)`, `以及另外 120 种（1240 条）`.
+pub(crate) fn more_names(names: usize, items: usize, language: Language) -> String {
+    let (name, item) = (if names == 1 { "name" } else { "names" }, if items == 1 { "alert" } else { "alerts" });
+    language.of(format!("and {names} more {name} ({items} {item})"), format!("以及另外 {names} 种（{items} 条）"))
+}
+
+/// On the link to all of it: `Show all 213`, `查看全部 213 条`.
+pub(crate) fn all(items: usize, language: Language) -> String {
+    language.of(format!("Show all {items}"), format!("查看全部 {items} 条"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::compose::measure::encoded_len;
-    use crate::model::event::{Severity, Status};
+    use crate::model::event::Severity;
 
     fn tally(counts: &[(usize, Status, Severity)]) -> Tally {
         Tally::of(counts.iter().flat_map(|(n, status, severity)| std::iter::repeat_n((*status, *severity), *n)))

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use metrics::{counter, histogram};
 
-use crate::compose;
+use crate::compose::{self, Part, Setting};
 use crate::config::{OnUnknownOutcome, Receiver, Retry};
 use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
@@ -244,7 +244,8 @@ impl Lane {
     ) -> Result<Step, StoreError> {
         let Some(first) = claimed.deliveries.first() else { return Ok(Step::Idle) };
         self.held = Held::claim(own.clone(), &claimed, now);
-        let composed = compose::single(&first.content, &self.style, &first.form, compose::BUDGET);
+        let part = Part::of(&first.content, first.created_at);
+        let composed = compose::message(&[part], &self.setting(&first.form, now), compose::BUDGET).composed;
         self.held.called(&composed);
         let answer = self.gate.send(&self.target, &composed, now).await;
         let now = later(now, answer.took);
@@ -255,7 +256,7 @@ impl Lane {
         let given = Circumstances { retry: &self.retry, hold: self.hold, excused, fallback: None, now };
         let of = |delivery: &ClaimedDelivery| {
             let fallback = self.fallback.as_ref().filter(|_| delivery.may_be_handed_over);
-            let plainer = self.plainer(delivery, &composed, verdict);
+            let plainer = self.plainer(delivery, &composed, verdict, now);
             next(verdict, delivery, plainer, Circumstances { fallback, ..given })
         };
         let next: Vec<_> = claimed.deliveries.iter().map(|delivery| (delivery.id.clone(), of(delivery))).collect();
@@ -294,10 +295,22 @@ impl Lane {
     }
 
     /// The form to try next, if DingTalk refused this one and a plainer one may do.
-    fn plainer(&self, delivery: &ClaimedDelivery, refused: &Composed, verdict: Option<&Verdict>) -> Option<Form> {
+    fn plainer(
+        &self,
+        delivery: &ClaimedDelivery,
+        refused: &Composed,
+        verdict: Option<&Verdict>,
+        now: Timestamp,
+    ) -> Option<Form> {
         let verdict = verdict?;
         let complaint = verdict.complaint?;
-        compose::plainer(&delivery.content, &self.style, &delivery.form, refused, complaint, &verdict.code)
+        let part = Part::of(&delivery.content, delivery.created_at);
+        compose::plainer(&[part], &self.setting(&delivery.form, now), refused, complaint, &verdict.code)
+    }
+
+    /// What a message of that form is made for.
+    fn setting<'s>(&'s self, form: &'s Form, now: Timestamp) -> Setting<'s> {
+        Setting::of(&self.style, form, now)
     }
 
     /// Stores how the last attempt ended. What the store does not take now is kept for the next step. Says which state

@@ -57,6 +57,40 @@ pub struct ContentItem {
     pub short: String,
     /// Markdown, a block of lines: for a message of its own.
     pub body: String,
+    /// What tells it from others and what it shares with them, in name order: plain text on one line, few and short.
+    /// Names and severity are said elsewhere. Empty in rows that were written before digests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, String)>,
+}
+
+/// What a receiver was told last of an item: how it stood then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The item's fingerprint.
+    pub fingerprint: String,
+    /// How it stood.
+    pub status: Status,
+    /// When it had begun: one that begins later is another occurrence, whatever was told in between.
+    pub since: Timestamp,
+}
+
+impl From<&ContentItem> for Seen {
+    fn from(item: &ContentItem) -> Self {
+        Self { fingerprint: item.fingerprint.clone(), status: item.status, since: item.since }
+    }
+}
+
+/// What becomes of the alerts of a repeated group that stand as they were told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unchanged {
+    /// They are folded by name into one line, and what changed is said in full.
+    #[default]
+    Fold,
+    /// They are shown like any other.
+    Show,
+    /// They are left out; of a group in which nothing changed nothing is said.
+    Drop,
 }
 
 /// A link with a caption.

@@ -7,6 +7,7 @@ pub mod budget;
 pub mod call;
 pub mod content;
 pub mod delivery;
+pub mod escape;
 pub mod event;
 pub mod form;
 pub mod health;

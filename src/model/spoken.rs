@@ -45,6 +45,23 @@ pub fn at(instant: Timestamp, zone: &TimeZone) -> String {
     format!("{} {}", local.strftime("%Y-%m-%d %H:%M"), offset(local.offset().seconds()))
 }
 
+/// The same instant for a reader who knows what day it is: `03:28`, of another day `11-21 03:28`, of another year
+/// `2025-11-21 03:28`. [`zone`] says once where clocks show that.
+pub fn clock(instant: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (local, now) = (instant.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let format = match (local.year() == now.year(), local.date() == now.date()) {
+        (_, true) => "%H:%M",
+        (true, _) => "%m-%d %H:%M",
+        _ => "%Y-%m-%d %H:%M",
+    };
+    local.strftime(format).to_string()
+}
+
+/// What clocks in that zone show at that time: `UTC+8`.
+pub fn zone(now: Timestamp, zone: &TimeZone) -> String {
+    offset(now.to_zoned(zone.clone()).offset().seconds())
+}
+
 fn offset(seconds: i32) -> String {
     let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
     match (minutes / 60, minutes % 60) {

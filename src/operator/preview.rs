@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::compose;
+use crate::compose::{self, Part, Setting};
 use crate::config::Receiver;
 use crate::config::problem::hint;
 use crate::ingest::{self, Way};
@@ -215,7 +215,10 @@ impl<'c> Configured<'c> {
         let group = part.group;
         let rendered = self.renderer.try_out(part.event, &group.items, group.receiver, template);
         let receiver = self.receivers.get(group.receiver);
-        let made = compose::fitted(&rendered.content, part.style, &Form::default(), compose::BUDGET);
+        let now = part.event.received_at;
+        let form = Form::default();
+        let setting = Setting::of(part.style, &form, now);
+        let made = compose::message(&[Part::of(&rendered.content, now)], &setting, compose::BUDGET);
         let warnings = part.of(template, &rendered, &made);
         Received {
             receiver: group.receiver.clone(),

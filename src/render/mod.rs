@@ -257,6 +257,7 @@ fn content_item(detail: &Detail<'_>, part: Part) -> ContentItem {
         url: item.url.as_deref().and_then(link::address),
         short: part.short,
         body: part.body,
+        labels: overview::few_labels(item),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Texts from outside, made harmless.
 //!
 //! Whatever a label, an annotation or an address holds passes here before it stands in a message: [`cleaned`] takes
-//! out what nobody should see or be fooled by, [`escaped`] makes the rest show as itself in DingTalk's markdown.
+//! out what nobody should see or be fooled by, [`escaped`] makes the rest show as itself in DingTalk's markdown (how,
+//! says `model::escape`).
 //! The template environment calls [`escaped`] for every value it prints, so no author of a template has to think
 //! of it. Knows markdown, but neither templates nor events.
-//!
-//! Why two ways of escaping: DingTalk's PC client renders raw HTML, and a phone may show a message with stray HTML
-//! as blank, so `<`, `>` and `&` become entities; what is special to markdown gets a backslash.
+
+use crate::model::escape;
 
 /// Longer texts are cut: a message holds 14,000 bytes, so nobody could see the rest.
 pub(crate) const LONGEST: usize = 4_000;
@@ -79,47 +79,9 @@ pub(crate) fn escaped(outside: &str) -> String {
         if i > 0 {
             markdown.push_str("  \n");
         }
-        escape_line(line, &mut markdown);
+        escape::line(line, &mut markdown);
     }
     markdown
-}
-
-fn escape_line(line: &str, markdown: &mut String) {
-    let special = opens_a_block(line);
-    for (at, c) in line.char_indices() {
-        match c {
-            '<' => markdown.push_str("&lt;"),
-            '>' => markdown.push_str("&gt;"),
-            '&' => markdown.push_str("&amp;"),
-            _ => {
-                if special == Some(at) || is_special(c) {
-                    markdown.push('\\');
-                }
-                markdown.push(c);
-            }
-        }
-    }
-}
-
-/// Special wherever it stands.
-fn is_special(c: char) -> bool {
-    matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '~' | '!')
-}
-
-/// Where the character stands that would make a list, a heading, a rule or a table of this line, if it is not
-/// special anyway.
-fn opens_a_block(line: &str) -> Option<usize> {
-    let first = line.chars().next()?;
-    match first {
-        '-' | '+' | '=' => Some(0),
-        '|' | ':' if line.chars().all(|c| matches!(c, '|' | ':' | '-' | ' ')) => Some(0),
-        '0'..='9' => {
-            let dot = line.find(|c: char| !c.is_ascii_digit())?;
-            let after = line[dot..].strip_prefix('.')?;
-            (after.is_empty() || after.starts_with(char::is_whitespace)).then_some(dot)
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,13 @@ use crate::render::link::Link;
 use crate::render::words::{self, Audience, Word};
 use crate::render::{outside, time};
 
+/// No more labels of an item are kept with it.
+const MOST_LABELS: usize = 24;
+/// The characters a label's name may have there.
+const LONGEST_KEY: usize = 40;
+/// The characters a label's value may have there.
+const LONGEST_VALUE: usize = 100;
+
 /// Labels or notes in the order they are shown.
 pub(crate) type Pairs = Vec<(String, String)>;
 
@@ -245,6 +252,14 @@ fn icon(item: &Item) -> &'static str {
         (Status::Firing | Status::Notice, Severity::Warning) => "🟠",
         (Status::Firing | Status::Notice, Severity::Info) => "🔵",
     }
+}
+
+/// The item's labels, few and short enough to be stored with it: a digest tells items of many events apart by them.
+pub(crate) fn few_labels(item: &Item) -> Pairs {
+    let clean = |text: &str, most: usize| outside::clipped(&outside::one_line(text), most);
+    let labels = item.labels.iter().filter(|(key, value)| !is_said_elsewhere(key, value, item));
+    let labels = labels.map(|(key, value)| (clean(key, LONGEST_KEY), clean(value, LONGEST_VALUE)));
+    labels.filter(|(key, value)| !key.is_empty() && !value.is_empty()).take(MOST_LABELS).collect()
 }
 
 /// Whether the name or the severity say it already, or the sender means it for machines.

@@ -30,6 +30,7 @@ pub fn content(title: &str, text: &str, id: &str, now: Timestamp) -> Content {
         url: None,
         short: outside::escaped(&title),
         body: harmless(markdown::tidy(&seen(text))),
+        labels: Vec::new(),
     };
     let (header, footer) = (String::new(), String::new());
     Content { v: Content::VERSION, title, header, items: vec![item], footer, buttons: Vec::new() }

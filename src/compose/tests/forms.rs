@@ -6,7 +6,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::*;
 use crate::model::content::Button;
-use crate::model::form::Buttons;
+use crate::model::form::{Buttons, Length, Look, Shape};
+use crate::model::message::MsgKey;
 
 const CARD: Look = Look::Card(Buttons::Vertical);
 const LOOKS: [Look; 3] = [Look::Markdown, CARD, Look::Card(Buttons::Horizontal)];
@@ -105,13 +106,19 @@ fn refused_for_ever(content: &Content, look: Look, complaint: Complaint) -> Vec<
     let (mut form, mut tried) = (Form::default(), vec![]);
     loop {
         let composed = single(content, &style(look), &form, BUDGET);
-        let next = plainer(content, &style(look), &form, &composed, complaint, "a.code");
+        let next = plainer_alone(content, &style(look), &form, &composed, complaint);
         tried.push(composed);
         match next {
             Some(next) => form = next,
             None => return tried,
         }
     }
+}
+
+/// The next form of one content that nothing is known of.
+fn plainer_alone(content: &Content, style: &Style, form: &Form, refused: &Composed, of: Complaint) -> Option<Form> {
+    let now = Timestamp::UNIX_EPOCH;
+    plainer(&[Part::of(content, now)], &Setting::of(style, form, now), refused, of, "a.code")
 }
 
 #[test]
@@ -274,7 +281,7 @@ proptest! {
         let mut tried = 1;
         for complaint in complaints {
             let composed = single(&content, &style(CARD), &form, BUDGET);
-            let Some(next) = plainer(&content, &style(CARD), &form, &composed, Complaint::ALL[complaint], "a.code") else { break };
+            let Some(next) = plainer_alone(&content, &style(CARD), &form, &composed, Complaint::ALL[complaint]) else { break };
             prop_assert_ne!(single(&content, &style(CARD), &next, BUDGET), composed, "the same again");
             form = next;
             tried += 1;

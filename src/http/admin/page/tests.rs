@@ -82,6 +82,7 @@ fn content_titled(title: &str, url: &str) -> Content {
         url: None,
         short: "in short".into(),
         body: "the **body**".into(),
+        labels: Vec::new(),
     };
     let buttons = vec![Button { title: title.into(), url: url.into() }];
     Content { v: 1, title: title.into(), header: title.into(), items: vec![item], footer: "foot".into(), buttons }

@@ -1,0 +1,191 @@
+//! Several contents as one message: the counts, the worst one by one, the rest folded by name and counted.
+//!
+//! Made for a thumb on a phone at night, not to fill bytes: a heading with the counts, a line for each of the worst,
+//! a line for each name of the rest, and a link to all of it. Its lines are not the templates' own, which leave out
+//! what their group shares: in a digest every line names its alert. Work grows with the items.
+
+mod line;
+pub(crate) mod names;
+
+use jiff::Timestamp;
+
+use crate::compose::digest::names::Folded;
+use crate::compose::dress::{Draft, made};
+use crate::compose::fitting::Fitted;
+use crate::compose::headline;
+use crate::compose::labels::{Telling, markdown};
+use crate::compose::measure::encoded_len;
+use crate::compose::shorten::shorten;
+use crate::compose::told::{self, Told};
+use crate::compose::{Made, Part, Setting, words};
+use crate::model::content::{Button, Unchanged};
+use crate::model::spoken;
+
+/// How many of what did not change are said one by one, where nothing else is.
+const FEW: usize = 5;
+/// What ends a line so that DingTalk shows it.
+const BREAK: &str = "  \n";
+/// A blank line, encoded.
+const BLANK: usize = 4;
+
+/// Several parts as one message of at most `budget` bytes.
+pub(crate) fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) -> Made {
+    let told = told::of(parts, setting.unchanged);
+    let page = page(told.len(), setting);
+    let footer = page.as_ref().map(link).unwrap_or_default();
+    let late = setting.late.then(|| span(parts)).flatten();
+    Digest::of(told, *setting, late).message(&footer, page.as_slice(), budget)
+}
+
+/// One part of which the receiver knows everything.
+pub(crate) fn repeated(part: &Part<'_>, told: Vec<Told<'_>>, setting: &Setting<'_>, budget: usize) -> Made {
+    let page = page(told.len(), setting);
+    let footer = [part.content.footer.trim(), &page.as_ref().map(link).unwrap_or_default()].join(BREAK);
+    let buttons: Vec<_> = part.content.buttons.iter().cloned().chain(page).collect();
+    let setting = Setting { max_items: setting.max_items.min(FEW), ..*setting };
+    Digest::of(told, setting, None).message(footer.trim(), &buttons, budget)
+}
+
+/// A link to all of it, where there is a place for that.
+fn page(alerts: usize, setting: &Setting<'_>) -> Option<Button> {
+    let button = |url: &str| Button { title: words::all(alerts, setting.style.language), url: url.to_owned() };
+    setting.page.map(button)
+}
+
+fn link(button: &Button) -> String {
+    format!("[{}]({})", button.title, button.url)
+}
+
+/// When the first and the last of the parts were accepted.
+fn span(parts: &[Part<'_>]) -> Option<(Timestamp, Timestamp)> {
+    let times = || parts.iter().map(|part| part.created_at);
+    times().min().zip(times().max())
+}
+
+/// A digest before it is known how much of it fits.
+struct Digest<'c, 's> {
+    setting: Setting<'s>,
+    /// What is news, the worst first; all, if nothing is.
+    list: Vec<Told<'c>>,
+    /// What did not change, the worst first, beside the news.
+    aside: Vec<Told<'c>>,
+    telling: Telling<'c>,
+    title: String,
+    /// The heading, and what is true of all.
+    head: String,
+}
+
+impl<'c, 's> Digest<'c, 's> {
+    fn of(mut told: Vec<Told<'c>>, setting: Setting<'s>, late: Option<(Timestamp, Timestamp)>) -> Self {
+        let telling = Telling::of(&told);
+        told.sort_by_cached_key(Told::rank);
+        let headline = headline::of_digest(&told, &setting, late);
+        let (mut list, mut aside): (Vec<_>, Vec<_>) = told.into_iter().partition(|told| !told.unchanged);
+        if list.is_empty() {
+            std::mem::swap(&mut list, &mut aside);
+        }
+        let zone = words::times_in(&spoken::zone(setting.now, &setting.style.timezone), setting.style.language);
+        let shared = [telling.shared(), markdown(&zone, 40)].into_iter().filter(|text| !text.is_empty());
+        let head = format!("{}\n\n> {}", headline.heading(), shared.collect::<Vec<_>>().join(" · "));
+        Self { title: headline.title(), head, setting, list, aside, telling }
+    }
+
+    fn message(&self, footer: &str, buttons: &[Button], budget: usize) -> Made {
+        let Setting { style, form, .. } = self.setting;
+        let fit = |footer: &str, room: usize| self.fit(footer, room);
+        let buttons = if form.without_links { &[] } else { buttons };
+        let draft = Draft { title: &self.title, footer, buttons, items: self.items(), fit: &fit };
+        made(&draft, style, form, budget)
+    }
+
+    fn items(&self) -> usize {
+        self.list.iter().chain(&self.aside).map(|told| told.items).sum()
+    }
+
+    /// The text with that footer, at most `room` encoded bytes.
+    fn fit(&self, footer: &str, room: usize) -> Fitted {
+        let mut page = Page { left: room, blocks: Vec::new(), shown: 0, folded: 0 };
+        if !page.add(self.head.clone()) {
+            let text = shorten(&self.head, room);
+            return Fitted { text, shown: 0, folded: 0, left_out: self.items(), cut: true };
+        }
+        let footer = if page.reserve(footer) { footer } else { "" };
+        let aside = self.aside_line(page.left / 4);
+        let reserved = page.reserve(&aside.text);
+        self.list_into(&mut page);
+        if reserved {
+            page.blocks.push(aside.text);
+            page.folded += aside.items;
+        }
+        page.blocks.push(footer.to_owned());
+        page.blocks.retain(|block| !block.is_empty());
+        let Page { blocks, shown, folded, .. } = page;
+        let left_out = self.items() - shown - folded;
+        Fitted { text: blocks.join("\n\n"), shown, folded, left_out, cut: false }
+    }
+
+    /// The worst one by one, and the rest by name.
+    fn list_into(&self, page: &mut Page) {
+        let all = self.lines(self.list.len().min(self.setting.max_items), page.left);
+        let lines = if all.len() == self.list.len() {
+            all
+        } else {
+            self.lines(self.setting.max_items, page.left.saturating_sub(names::room(page.left)))
+        };
+        let (shown, rest) = self.list.split_at(lines.len());
+        if page.add(lines.join(BREAK)) {
+            page.shown += shown.len();
+            page.folded += shown.iter().map(|told| told.items - 1).sum::<usize>();
+        }
+        let named = names::fold(rest, &self.telling, self.setting.style.language, page.left.saturating_sub(BLANK));
+        if page.add(named.text) {
+            page.folded += named.items;
+        }
+    }
+
+    /// A line for each of the worst, as many as fit.
+    fn lines(&self, most: usize, room: usize) -> Vec<String> {
+        let mut left = room.saturating_sub(BLANK);
+        let mut lines = Vec::with_capacity(most.min(self.list.len()));
+        for told in self.list.iter().take(most) {
+            let line = line::of(told, &self.telling, &self.setting);
+            let Some(less) = left.checked_sub(encoded_len(&line) + encoded_len(BREAK)) else { break };
+            left = less;
+            lines.push(line);
+        }
+        lines
+    }
+
+    fn aside_line(&self, room: usize) -> Folded {
+        match self.setting.unchanged {
+            Unchanged::Fold => names::still(&self.aside, self.setting.style.language, room),
+            Unchanged::Show | Unchanged::Drop => Folded::default(),
+        }
+    }
+}
+
+/// What is on the page already, and what is left of it.
+struct Page {
+    left: usize,
+    blocks: Vec<String>,
+    shown: usize,
+    folded: usize,
+}
+
+impl Page {
+    /// Adds a block if there is room for it.
+    fn add(&mut self, block: String) -> bool {
+        let fits = self.reserve(&block);
+        if fits {
+            self.blocks.push(block);
+        }
+        fits
+    }
+
+    /// Keeps room for a block.
+    fn reserve(&mut self, block: &str) -> bool {
+        let left = self.left.checked_sub(encoded_len(block) + BLANK);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}

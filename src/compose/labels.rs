@@ -1,0 +1,166 @@
+//! Which labels tell an alert of a digest from the others, and which are said once for all.
+//!
+//! An alert of Kubernetes carries a dozen labels, and a line on a phone has room for two or three. What all share is
+//! said above, what all of one name share tells nothing apart between them, and of the rest come first those that name
+//! a thing a person knows. Those are shown by their value alone: `api-7f · shop`, but `code: 500`.
+
+use std::collections::HashMap;
+
+use crate::compose::told::Told;
+use crate::model::escape;
+
+/// A label and its value.
+pub(crate) type Label = (String, String);
+
+/// Names whose values say what they are, the most telling first.
+const KNOWN: &[&str] = &[
+    "node",
+    "host",
+    "hostname",
+    "nodename",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "job_name",
+    "pod",
+    "instance",
+    "namespace",
+    "cluster",
+    "persistentvolumeclaim",
+    "device",
+    "mountpoint",
+    "service",
+    "app",
+    "region",
+    "zone",
+    "env",
+    "environment",
+    "queue",
+    "topic",
+    "database",
+    "job",
+    "container",
+];
+/// Names that tell of the monitoring and not of what is monitored.
+const NOISE: &[&str] =
+    &["prometheus", "prometheus_replica", "replica", "endpoint", "uid", "id", "monitor", "alertgroup"];
+/// The labels a line has room for.
+const MOST: usize = 3;
+/// The characters a value has room for.
+const LONGEST: usize = 40;
+
+/// The labels of all alerts of a digest.
+pub(crate) struct Telling<'c> {
+    /// What all have, if there are several.
+    common: Vec<&'c Label>,
+    /// What all of a name have, and how many those are.
+    by_name: HashMap<&'c str, (usize, Vec<&'c Label>)>,
+}
+
+impl<'c> Telling<'c> {
+    /// Looks at all of them.
+    pub(crate) fn of(told: &[Told<'c>]) -> Self {
+        let mut by_name: HashMap<&str, (usize, Vec<&Label>)> = HashMap::new();
+        for told in told {
+            match by_name.get_mut(told.item.name.as_str()) {
+                None => drop(by_name.insert(&told.item.name, (1, told.item.labels.iter().collect()))),
+                Some((count, common)) => {
+                    *count += 1;
+                    keep(common, &told.item.labels);
+                }
+            }
+        }
+        let mut lists = by_name.values();
+        let mut common = lists.next().map(|(_, labels)| labels.clone()).unwrap_or_default();
+        for (_, labels) in lists {
+            common.retain(|label| labels.contains(label));
+        }
+        if told.len() < 2 {
+            common.clear();
+        }
+        Self { common, by_name }
+    }
+
+    /// What all share, as markdown: `cluster: prod · namespace: shop`; may be empty.
+    pub(crate) fn shared(&self) -> String {
+        let labels = worthy(self.common.iter().copied());
+        labels.into_iter().map(pair).collect::<Vec<_>>().join(" · ")
+    }
+
+    /// What tells this one from the others, as markdown, each label by itself; may be none.
+    pub(crate) fn of_one(&self, told: &Told<'c>) -> Vec<String> {
+        let (count, alike) =
+            self.by_name.get(told.item.name.as_str()).map_or((1, &[][..]), |(n, l)| (*n, l.as_slice()));
+        let mut own: Vec<_> = told.item.labels.iter().filter(|label| !self.common.contains(label)).collect();
+        // Those that differ between alerts of this name first; a name that is alone is told by all it has.
+        own.sort_by_key(|label| (count > 1 && alike.contains(label), rank(label)));
+        let differing = own.iter().filter(|label| !alike.contains(label)).count();
+        let most = if count > 1 { differing.clamp(MOST - 1, MOST) } else { MOST };
+        let shown =
+            own.iter().filter(|label| !is_noise(label) || (count > 1 && differing > 0 && !alike.contains(label)));
+        shown.take(most).map(|label| value(label)).collect()
+    }
+
+    /// What all of these, which have one name, share and others do not, as markdown: `cluster: prod`; may be empty.
+    pub(crate) fn of_some(&self, some: &[&Told<'c>]) -> String {
+        let mut labels: Vec<_> = some.first().map(|told| told.item.labels.iter().collect()).unwrap_or_default();
+        some.iter().skip(1).for_each(|told| keep(&mut labels, &told.item.labels));
+        labels.retain(|label| !self.common.contains(label));
+        let labels = worthy(labels.into_iter());
+        labels.into_iter().take(MOST - 1).map(pair).collect::<Vec<_>>().join(" · ")
+    }
+}
+
+/// Keeps what stands in the others too; both are in name order.
+fn keep<'c>(common: &mut Vec<&'c Label>, others: &'c [Label]) {
+    common.retain(|label| others.iter().any(|other| other == *label));
+}
+
+/// The most telling first, without those that tell nothing.
+fn worthy<'c>(labels: impl Iterator<Item = &'c Label>) -> Vec<&'c Label> {
+    let mut labels: Vec<_> = labels.filter(|label| !is_noise(label)).collect();
+    labels.sort_by_key(|label| rank(label));
+    labels.truncate(MOST);
+    labels
+}
+
+fn is_noise((key, value): &Label) -> bool {
+    NOISE.contains(&key.as_str()) || value.is_empty()
+}
+
+fn rank((key, _): &Label) -> usize {
+    KNOWN.iter().position(|known| known == key).unwrap_or(KNOWN.len())
+}
+
+fn value(label @ (key, value): &Label) -> String {
+    if KNOWN.contains(&key.as_str()) { markdown(value, LONGEST) } else { pair(label) }
+}
+
+fn pair((key, value): &Label) -> String {
+    format!("{}: {}", markdown(key, LONGEST), markdown(value, LONGEST))
+}
+
+/// Plain text from outside as markdown on one line, at most so many characters of it.
+pub(crate) fn markdown(text: &str, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(4 * most) + 8);
+    escape::line(&clipped(text, most), &mut shown);
+    shown
+}
+
+/// Plain text on one line, at most so many characters of it; what is longer ends with `…`.
+pub(crate) fn clipped(text: &str, most: usize) -> String {
+    let mut kept = String::with_capacity(text.len().min(4 * most));
+    let mut letters = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        for c in (letters > 0).then_some(' ').into_iter().chain(word.chars()) {
+            if letters == most {
+                let cut = kept.char_indices().next_back().map_or(0, |(at, _)| at);
+                kept.truncate(cut);
+                return format!("{}…", kept.trim_end());
+            }
+            kept.push(c);
+            letters += 1;
+        }
+    }
+    kept
+}
