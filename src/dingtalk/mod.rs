@@ -123,8 +123,8 @@ impl Client {
 
     /// Asks a group's robot about a message that never was. If all is well, DingTalk complains of that message and of
     /// nothing else: then token, address, permission, robot and group stood before it without an objection, as far as
-    /// it looked at them. Sends nothing, changes nothing, and is counted in the month like every query. The permission
-    /// is that of sending: DingTalk names `qyapi_robot_sendmsg` for both.
+    /// it looked at them. Sends nothing, changes nothing, and is counted in the month like every query. That
+    /// it needs the permission of sending is how both pages below describe it.
     ///
     /// <https://help.dingtalk.io/open/development/the-robot-sends-a-group-message>
     /// <https://help.dingtalk.io/open/development/chatbot-queries-the-read-status-of-a-message>

@@ -131,6 +131,10 @@ impl Pauses {
 impl Gate {
     /// Everything that comes before a call which the relay makes [`By::Itself`] or a human [`By::Hand`].
     pub async fn ready(&self, call: Call, by: By, now: Timestamp) -> Result<Ready, StoreError> {
+        if self.inner().succeeded {
+            let why = "the configuration was read again meanwhile; ask again".to_owned();
+            return Ok(Ready::NotNow(NotNow { until: later(now, LOOK_AGAIN), why }));
+        }
         let Some(ownership) = self.ownership(now).await? else {
             let why = "another process sends for this app".to_owned();
             return Ok(Ready::NotNow(NotNow { until: later(now, LOOK_AGAIN), why }));

@@ -80,6 +80,8 @@ struct Inner {
     used_up: Option<(Month, Timestamp)>,
     pace: Pace,
     ownership: Option<Ownership>,
+    /// Whether another gate has taken this one's place: only a human's call that began before is still under way here.
+    succeeded: bool,
     pauses: Pauses,
 }
 
@@ -150,6 +152,7 @@ impl Gate {
             used_up: None,
             pace,
             ownership: None,
+            succeeded: false,
             pauses: Pauses::default(),
         };
         Ok(Self {
@@ -167,10 +170,13 @@ impl Gate {
     }
 
     /// Takes over from the gate of the same app under other settings, through which no call goes any more. The calls
-    /// it let through a moment ago count still. What the month of other calls says of this one's, DingTalk is asked.
+    /// it let through a moment ago count still; what those under way teach it is not stored over what this one knows. What the month of other calls says of this one's, DingTalk is asked.
     pub fn succeeds(&self, before: &Self, now: Timestamp) {
         let mut inner = self.inner();
-        inner.pace.succeed(&before.inner().pace, now);
+        let mut before_it = before.inner();
+        inner.pace.succeed(&before_it.pace, now);
+        before_it.succeeded = true;
+        drop(before_it);
         if self.may_call_more_often_than(before) {
             inner.health = inner.health.clone().mended(Cause::Month, now);
         }
@@ -349,10 +355,10 @@ impl Gate {
         self.row_of(&self.inner())
     }
 
-    /// The same, if the store has another one.
+    /// The same, if the store has another one. Where another gate has taken this one's place, the row is that one's.
     pub(in crate::gate) fn unsaved(&self) -> Option<AppRow> {
         let inner = self.inner();
-        Some(self.row_of(&inner)).filter(|row| *row != inner.stored)
+        Some(self.row_of(&inner)).filter(|row| !inner.succeeded && *row != inner.stored)
     }
 
     /// The store has this row now.

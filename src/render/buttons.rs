@@ -52,7 +52,7 @@ fn silence(overview: &Overview<'_>) -> Option<Link> {
         // Nothing would tell these alerts from all others.
         return None;
     }
-    page.set_fragment(Some(&format!("/silences/new?filter={}", utf8_percent_encode(&filter(matchers), RESERVED))));
+    page.set_fragment(Some(&format!("/silences/new?filter={}", utf8_percent_encode(&filter(matchers)?, RESERVED))));
     Link::to(Word::Silence.of(overview.language), page.as_str())
 }
 
@@ -65,20 +65,18 @@ fn shared_labels(overview: &Overview<'_>) -> Labels {
     })
 }
 
-/// `{alertname="DiskFull",cluster="prod"}`, in Alertmanager's own grammar.
-fn filter(labels: &Labels) -> String {
-    let matcher = |(name, value): (&String, &String)| {
-        let is_classic = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let name =
-            if is_classic && !name.starts_with(|c: char| c.is_ascii_digit()) { name.clone() } else { quoted(name) };
-        format!("{name}={}", quoted(value))
+/// `{alertname="DiskFull",cluster="prod"}`, as the page reads it (`ui/app/src/Utils/Filter.elm`): a name is letters,
+/// digits and underscores, and a value is what stands between the quotes *as it stands*, escapes included. So a quote or a
+/// backslash cannot be written in a plain value, but in a regular expression; and where a name cannot be written, there is
+/// no silence, because without its label it would be one for other alerts too.
+fn filter(labels: &Labels) -> Option<String> {
+    let can_be_written = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let matcher = |(name, value): (&String, &String)| match value.contains(['"', '\\']) {
+        true => format!("{name}=~\"{}\"", regex::escape(value).replace('"', r"\x22")),
+        false => format!("{name}=\"{value}\""),
     };
-    format!("{{{}}}", labels.iter().map(matcher).collect::<Vec<_>>().join(","))
-}
-
-fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-    format!("\"{escaped}\"")
+    let filter = || format!("{{{}}}", labels.iter().map(matcher).collect::<Vec<_>>().join(","));
+    labels.keys().all(can_be_written).then(filter)
 }
 
 #[cfg(test)]
@@ -163,15 +161,76 @@ mod tests {
         assert!(!titles(&over).contains(&"Silence".to_owned()), "there is nothing to silence");
     }
 
+    /// What the page of Alertmanager makes of an address: `Parsing.elm` cuts the fragment at the first `?`, elm/url takes
+    /// a parameter that has exactly one `=` and decodes it, and `Utils/Filter.elm` reads the filter.
+    fn as_the_page_reads_it(url: &str) -> Option<Vec<(String, bool, String)>> {
+        let (_, fragment) = url.split_once('#')?;
+        let (path, query) = fragment.split_once('?')?;
+        assert_eq!(path, "/silences/new");
+        let parameter = query.split('&').find_map(|part| match part.split('=').collect::<Vec<_>>()[..] {
+            ["filter", value] => Some(value),
+            _ => None,
+        })?;
+        let decoded = percent_encoding::percent_decode_str(parameter).decode_utf8().ok()?;
+        let mut rest = decoded.strip_prefix('{')?;
+        let mut matchers = vec![];
+        loop {
+            let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+            rest = &rest[name.len()..];
+            let is_regex = rest.starts_with("=~");
+            rest = rest.strip_prefix(if is_regex { "=~" } else { "=" })?.strip_prefix('"')?;
+            let end = end_of_string(rest)?;
+            matchers.push((name.to_owned(), is_regex, rest[..end].to_owned()));
+            rest = &rest[end + 1..];
+            match rest.strip_prefix(',') {
+                Some(more) => rest = more,
+                None => return (!name.is_empty() && rest == "}").then_some(matchers),
+            }
+        }
+    }
+
+    /// A backslash takes the next letter along; nothing is unescaped.
+    fn end_of_string(text: &str) -> Option<usize> {
+        let mut letters = text.char_indices();
+        while let Some((at, letter)) = letters.next() {
+            match letter {
+                '"' => return Some(at),
+                '\\' => drop(letters.next()?),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_page_reads_the_silence_of_a_group_as_it_was_meant(
+            group in proptest::collection::btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,6}", r#"[ -~\n"\\+&%,{}=?#支付é]{0,12}"#, 1..4),
+        ) {
+            let pairs: Vec<_> = group.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let url = silence(&pairs, vec![item(Status::Firing, "db-1")]).unwrap();
+            let read = as_the_page_reads_it(&url).unwrap_or_else(|| panic!("{url}"));
+            assert_eq!(read.len(), group.len());
+            for ((name, is_regex, said), (label, value)) in read.iter().zip(&group) {
+                assert_eq!(name, label);
+                match is_regex {
+                    false => assert_eq!(said, value),
+                    true => assert!(regex::Regex::new(&format!("^(?:{said})$")).unwrap().is_match(value), "{said}"),
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_silence_is_for_the_group_and_every_letter_arrives() {
-        let group = [("alertname", "DiskFull"), ("path", r#"C:\a "b"&c+d=é"#), ("服务", "支付")];
+        let group = [("alertname", "DiskFull"), ("path", r#"C:\a "b"&c+d=é"#)];
         let url = silence(&group, vec![item(Status::Firing, "db-1")]).unwrap();
-        let (page, filter) = url.split_once("?filter=").unwrap();
-        assert_eq!(page, "http://am.example.com/alertmanager/#/silences/new");
-        assert!(filter.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)), "{filter}");
-        let filter = percent_encoding::percent_decode_str(filter).decode_utf8().unwrap();
-        assert_eq!(filter, r#"{alertname="DiskFull",path="C:\\a \"b\"&c+d=é","服务"="支付"}"#);
+        assert!(url.starts_with("http://am.example.com/alertmanager/#/silences/new?filter=%7B"), "{url}");
+        let read = as_the_page_reads_it(&url).unwrap();
+        assert_eq!(read[0], ("alertname".into(), false, "DiskFull".into()));
+        assert_eq!(read[1], ("path".into(), true, r"C:\\a \x22b\x22\&c\+d=é".into()));
+        let unreadable = [("alertname", "DiskFull"), ("服务", "支付")];
+        assert_eq!(silence(&unreadable, vec![item(Status::Firing, "db-1")]), None, "the page knows no such name");
     }
 
     #[test]

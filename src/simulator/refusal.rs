@@ -43,6 +43,7 @@ impl Refusal {
         let request_id = uuid::Uuid::now_v7().to_string().to_uppercase();
         let mut body = json!({ "code": self.code, "message": self.message, "requestid": request_id });
         if self.code == PERMISSION_DENIED {
+            // An example: which scope DingTalk names for which call is not documented, and nobody may go by it.
             body["accessdenieddetail"] = json!({ "requiredScopes": ["qyapi_robot_sendmsg"] });
         }
         body

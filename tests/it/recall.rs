@@ -1,15 +1,23 @@
 //! Messages are taken back: one, many, those of several groups; what DingTalk refuses of them; what it costs, and that
 //! nothing which goes wrong with it stops a send.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use dingtalk_relay::gate::Gate;
+use dingtalk_relay::gate::aside::PutOff;
+use dingtalk_relay::model::call::Call;
+use dingtalk_relay::model::health::Health;
+use dingtalk_relay::model::message::Target;
+use dingtalk_relay::model::outcome::Outcome;
 use dingtalk_relay::operator::actions::ActionError;
 use dingtalk_relay::operator::recall::Recalled;
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::messages::SendStatus;
+use dingtalk_relay::store::Store;
 use serde_json::json;
 
-use crate::harness::{Bench, answer, client, fixture_of_group};
+use crate::harness::{Bench, answer, client, configured, fixture_of_group};
 use crate::receipts::{BEGIN, after, asked, bench_that_asks, calls, minutes, sent, simulated};
 use crate::refresh::{conflict, message, put_off};
 
@@ -30,6 +38,27 @@ async fn a_message_is_taken_back_and_its_delivery_stays_delivered() {
     assert_eq!(statuses(&bench), [SendStatus::Recalled]);
     assert_eq!((&shown["state"], &shown["message"]["send_status"]), (&json!("delivered"), &json!("RECALLED")));
     assert_eq!(calls(&bench).await, 2, "the send and the recall");
+}
+
+#[tokio::test]
+async fn what_a_recall_learns_after_a_reload_is_not_stored_over_what_the_new_gate_knows() {
+    let mut bench = Bench::new(BEGIN, simulated).await;
+    let key = sent(&mut bench).await;
+    let (old, mut now) = (bench.gate("team"), bench.clock.now());
+    let paid = old.by_hand(Call::Recall, &mut now).await.unwrap();
+
+    let config = configured(&bench.simulator.base_url(), bench.folder(), "");
+    let (client, store) = (Arc::clone(old.client()), Arc::clone(&bench.store) as Arc<dyn Store>);
+    let new = Gate::open(old.app(), &config, client, store, "0", now).await.unwrap();
+    new.succeeds(&old, now);
+    bench.simulator.fault(Api::Recall, 2, Answer::code(403, "Forbidden.AccessDenied.IpNotInWhiteList"));
+    let to = Target { robot_code: "ding-test".into(), open_conversation_id: "cid-team==".into(), cool_app_code: None };
+    let answer = old.recall(&paid, &to, &[key], now).await.unwrap();
+
+    assert_eq!(answer.unwrap_err().verdict.outcome, Outcome::Blocked);
+    assert_eq!((bench.store.apps().await.unwrap()[0].health.clone(), new.health()), (Health::Flowing, Health::Flowing));
+    let PutOff::NotNow(not_now) = old.by_hand(Call::Recall, &mut now).await.unwrap_err() else { panic!() };
+    assert_eq!(not_now.why, "the configuration was read again meanwhile; ask again");
 }
 
 #[tokio::test]
