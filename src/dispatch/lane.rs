@@ -169,12 +169,12 @@ impl Lane {
             Ok(Claim::Taken(claimed)) => Arc::new(claimed),
             Ok(Claim::Nothing) => return Ok(Step::Idle),
             Ok(Claim::MonthUsedUp) => {
-                gate.note_month(true, now);
+                gate.note_used_up(now).await?;
                 return self.wait(&ownership, Month::of(now).end(), now).await;
             }
             Err(error) => return Err(self.lost(error)),
         };
-        gate.note_month(false, now);
+        gate.note_calls_left();
         self.send(ownership, claimed, &pass, now).await
     }
 

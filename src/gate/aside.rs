@@ -155,7 +155,7 @@ impl Gate {
             return Ok(Ready::NotNow(NotNow { until, why }));
         }
         let purse = self.purse(call, by, now);
-        let (month, taken) = (purse.month, self.store.take_call(&ownership, purse.clone()).await);
+        let (month, taken) = (purse.month, self.store.take_call(&ownership, purse.clone(), now).await);
         let paid = taken.map_err(|error| self.noticed(error))?;
         Ok(if paid { Ready::Go(Paid { ownership, purse, spell }) } else { Ready::UsedUp(month) })
     }

@@ -75,8 +75,8 @@ struct Inner {
     line: Line,
     /// Whether a lane is fetching an access token.
     fetching: bool,
-    /// The month whose calls are used up by our own count, and when that was found. Not stored: another start may
-    /// have been given more calls.
+    /// The month whose calls are used up by our own count, and since when: since the last one was taken. The store counts;
+    /// another start asks it again, for it may have been given more calls.
     used_up: Option<(Month, Timestamp)>,
     pace: Pace,
     ownership: Option<Ownership>,
@@ -136,6 +136,14 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let settings = &config.apps[app];
+        let organisation = &config.organisations[&settings.organisation];
+        let used_up = match organisation.budget() {
+            Some(budget) => {
+                let limit = budget.calls().critical;
+                used_up_since(store.as_ref(), &settings.organisation, limit, now).await?
+            }
+            None => None,
+        };
         let row = store.apps().await?.into_iter().find(|row| row.app == *app);
         let (health, lowered) = row.map(|row| (row.health, row.rate)).unwrap_or_default();
         let pace = Pace::new(settings.calls_per_second, lowered, APP_WINDOW, [], now);
@@ -149,7 +157,7 @@ impl Gate {
             probing: false,
             line: Line::default(),
             fetching: false,
-            used_up: None,
+            used_up,
             pace,
             ownership: None,
             succeeded: false,
@@ -158,8 +166,8 @@ impl Gate {
         Ok(Self {
             app: app.clone(),
             organisation: settings.organisation.clone(),
-            budget: config.organisations[&settings.organisation].budget(),
-            receipt_calls_per_month: config.organisations[&settings.organisation].receipt_calls_per_month,
+            budget: organisation.budget(),
+            receipt_calls_per_month: organisation.receipt_calls_per_month,
             client,
             store,
             owner: owner.to_owned(),
@@ -335,19 +343,21 @@ impl Gate {
         self.inner().used_up.is_some_and(|(used_up, _)| used_up == month)
     }
 
-    /// Remembers whether the month that `now` falls into has no call left. A call that DingTalk did not count is
-    /// given back, so even a month that was used up may have one again.
-    pub fn note_month(&self, used_up: bool, now: Timestamp) {
+    /// Remembers that the month that `now` falls into has no call left.
+    pub async fn note_used_up(&self, now: Timestamp) -> Result<(), StoreError> {
         let month = Month::of(now);
-        let mut inner = self.inner();
-        match inner.used_up {
-            Some((known, _)) if used_up && known == month => {}
-            _ if used_up => {
-                inner.used_up = Some((month, now));
-                tracing::warn!(app = %self.app, organisation = %self.organisation, %month, "the month's calls are used up; its queue is kept");
-            }
-            _ => inner.used_up = None,
+        if !self.is_used_up(month) {
+            let since = since_the_last_call(self.store.as_ref(), &self.organisation, month, now).await?;
+            self.inner().used_up = Some((month, since));
+            tracing::warn!(app = %self.app, organisation = %self.organisation, %month, "the month's calls are used up; its queue is kept");
         }
+        Ok(())
+    }
+
+    /// Remembers that it has calls. One that DingTalk did not count is given back, so even a month that was used up may
+    /// have one again.
+    pub fn note_calls_left(&self) {
+        self.inner().used_up = None;
     }
 
     /// The app's state as it is now, to be stored.
@@ -416,6 +426,30 @@ impl Gate {
         // A panic cannot leave the fields half-written: each is assigned whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The month of `now` and since when it has no call left, if that is so by our own count.
+async fn used_up_since(
+    store: &dyn Store,
+    organisation: &Name,
+    limit: u64,
+    now: Timestamp,
+) -> Result<Option<(Month, Timestamp)>, StoreError> {
+    let month = Month::of(now);
+    if store.calls(organisation, month).await? < limit {
+        return Ok(None);
+    }
+    Ok(Some((month, since_the_last_call(store, organisation, month, now).await?)))
+}
+
+/// Not since somebody found it out, which another start would not know.
+async fn since_the_last_call(
+    store: &dyn Store,
+    organisation: &Name,
+    month: Month,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    Ok(store.last_call(organisation, month).await?.map_or(now, |last| last.min(now)))
 }
 
 fn used_up(month: Month, since: Timestamp) -> Block {

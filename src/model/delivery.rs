@@ -114,7 +114,8 @@ pub struct Delivery {
     pub attempts: u64,
     /// Why it is dead, or was handed over.
     pub reason: Option<String>,
-    /// Whether an attempt whose outcome is unknown may have shown it already.
+    /// Whether an attempt of its own whose outcome is unknown may have shown it already, to its receiver. One that took over
+    /// another begins without: nobody has called its group for it. The other keeps its mark, and names it.
     pub possibly_duplicate: bool,
     /// The delivery this one took over.
     pub fallback_of: Option<DeliveryId>,

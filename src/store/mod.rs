@@ -326,7 +326,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes one unit of the month for a query or a recall that is about to be made. False if the month, or the share of
     /// it that such calls have, is used up.
-    async fn take_call(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError>;
+    async fn take_call(&self, ownership: &Ownership, purse: Purse, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Writes what was learned of a message at `now`.
     async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError>;
@@ -345,6 +345,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many calls an organisation has made in a month.
     async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError>;
+
+    /// When the last of these calls was taken. `None`: none was, or before the store wrote it down.
+    async fn last_call(&self, organisation: &Name, month: Month) -> Result<Option<Timestamp>, StoreError>;
 
     /// What waits in every lane that has something waiting.
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;

@@ -134,8 +134,8 @@ impl Store for Troubled {
         self.works().await?.receipts_due(app).await
     }
 
-    async fn take_call(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
-        self.works().await?.take_call(ownership, purse).await
+    async fn take_call(&self, ownership: &Ownership, purse: Purse, now: Timestamp) -> Result<bool, StoreError> {
+        self.works().await?.take_call(ownership, purse, now).await
     }
 
     async fn save_recall(&self, ownership: &Ownership, taken_back: TakenBack) -> Result<(), StoreError> {
@@ -201,6 +201,10 @@ impl Store for Troubled {
 
     async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError> {
         self.works().await?.calls(organisation, month).await
+    }
+
+    async fn last_call(&self, organisation: &Name, month: Month) -> Result<Option<Timestamp>, StoreError> {
+        self.works().await?.last_call(organisation, month).await
     }
 
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::content::Content;
+use crate::model::delivery::State;
 use crate::model::name::{AttemptId, DeliveryId, MessageId};
 use crate::store::sqlite::columns::{form, millis, time};
 use crate::store::sqlite::failure::Failure;
@@ -28,7 +29,7 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
         let waits = next(&work.conn, want, 0)?.is_some();
         return Ok(if waits { Claim::MonthUsedUp } else { Claim::Nothing });
     };
-    quota::take(&work.conn, want)?;
+    quota::take(&work.conn, want, now)?;
     moves::send(&work.conn, seq, millis(now))?;
     let (row, message) = insert_message(&work.conn, ownership, want)?;
     attach(&work.conn, row, seq)?;
@@ -56,6 +57,7 @@ fn next_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Res
                 let delivery = moves::standing(&work.conn, seq)?;
                 tracing::warn!(receiver = %want.receiver, delivery = %delivery.id, error = reason, "given up unsent");
                 moves::give_up(work, &delivery, &reason, false)?;
+                work.entered.push((delivery.receiver, State::Dead));
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) enum Command {
     /// Write an app's state.
     SaveApp { ownership: Ownership, row: AppRow, asked: Asked<()> },
     /// Take a unit of the month for a call that sends nothing.
-    TakeCall { ownership: Ownership, purse: Purse, asked: Asked<bool> },
+    TakeCall { ownership: Ownership, purse: Purse, now: Timestamp, asked: Asked<bool> },
     /// Write who has read a message.
     SaveReceipts { ownership: Ownership, learned: Learned, now: Timestamp, asked: Asked<()> },
     /// Write which messages were taken back.
@@ -98,7 +98,9 @@ impl Command {
                 asked.keep(handing::hand_over_some(work, ownership, wanted, *now))
             }
             Self::SaveApp { ownership, row, asked } => asked.keep(finish::save_app(work, ownership, row)),
-            Self::TakeCall { ownership, purse, asked } => asked.keep(receipts::take_call(work, ownership, purse)),
+            Self::TakeCall { ownership, purse, now, asked } => {
+                asked.keep(receipts::take_call(work, ownership, purse, *now))
+            }
             Self::SaveReceipts { ownership, learned, now, asked } => {
                 asked.keep(receipts::save(work, ownership, learned, *now))
             }

@@ -5,6 +5,9 @@
 //! order key) and names the old one; the old one names the new one, and stays dead or cancelled if it was, or becomes
 //! handed over. In its new lane it is the latest of its order key. A fallback never hands on what was handed over
 //! before: there is no loop, whatever the configuration says. Why it is done is decided elsewhere.
+//!
+//! That the old one may have arrived in its group stays written on the old one. The new one does not say so of itself: it
+//! goes to another receiver, whose readers have not seen it.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params};

@@ -144,7 +144,7 @@ pub fn open(path: &Path, max_queued: u64) -> Result<Arc<dyn Store>, OpenError> {
     schema::migrate(&mut conn)?;
     let open = views::open(&conn)?;
     let room = Room::around(&place.path, place::FLOOR);
-    let mut work = Work { conn, room, max_queued, open, rung: Vec::new() };
+    let mut work = Work { conn, room, max_queued, open, rung: Vec::new(), entered: Vec::new() };
     interrupt_all(&mut work)?;
     let (sqlite, waiting) = (rusqlite::version(), work.open);
     tracing::info!(path = %place.path.display(), "the store is open: SQLite {sqlite}, {waiting} deliveries wait");
@@ -158,6 +158,7 @@ fn interrupt_all(work: &mut Work) -> Result<(), OpenError> {
     work.conn.execute_batch("commit")?;
     // Nobody listens for arrivals yet: lanes look at the table when they start.
     work.rung.clear();
+    work.count_entered();
     Ok(())
 }
 
@@ -298,9 +299,9 @@ impl Store for Sqlite {
         self.readers.read(move |conn| receipts::due(conn, app.as_str())).await
     }
 
-    async fn take_call(&self, ownership: &Ownership, purse: Purse) -> Result<bool, StoreError> {
+    async fn take_call(&self, ownership: &Ownership, purse: Purse, now: Timestamp) -> Result<bool, StoreError> {
         let ownership = ownership.clone();
-        self.write(|asked| Command::TakeCall { ownership, purse, asked }).await
+        self.write(|asked| Command::TakeCall { ownership, purse, now, asked }).await
     }
 
     async fn save_receipts(&self, ownership: &Ownership, learned: Learned, now: Timestamp) -> Result<(), StoreError> {
@@ -329,6 +330,11 @@ impl Store for Sqlite {
     async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError> {
         let organisation = organisation.clone();
         self.readers.read(move |conn| quota::calls(conn, organisation.as_str(), &month.to_string())).await
+    }
+
+    async fn last_call(&self, organisation: &Name, month: Month) -> Result<Option<Timestamp>, StoreError> {
+        let organisation = organisation.clone();
+        self.readers.read(move |conn| quota::last_call(conn, organisation.as_str(), &month.to_string())).await
     }
 
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {

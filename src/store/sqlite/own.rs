@@ -11,6 +11,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::model::delivery::State;
 use crate::model::health::Health;
 use crate::model::name::Name;
 use crate::store::sqlite::columns::json;
@@ -65,6 +66,7 @@ pub(super) fn interrupt(work: &mut Work, of: Option<(&str, i64)>) -> rusqlite::R
         for delivery in moves::sending_with(&work.conn, call.message)? {
             if call.hold {
                 moves::give_up(work, &delivery, HELD, true)?;
+                work.entered.push((delivery.receiver.clone(), State::Dead));
             } else {
                 moves::put_back(&work.conn, &delivery, None, false, true)?;
             }

@@ -43,9 +43,14 @@ pub(super) const DUE: &str = "
     order by m.ask_receipts_at, m.seq limit 1";
 
 /// Takes one unit of the month for a query or a recall.
-pub(super) fn take_call(work: &mut Work, ownership: &Ownership, purse: &Purse) -> Result<bool, Failure> {
+pub(super) fn take_call(
+    work: &mut Work,
+    ownership: &Ownership,
+    purse: &Purse,
+    now: Timestamp,
+) -> Result<bool, Failure> {
     own::check(&work.conn, ownership)?;
-    Ok(quota::take_call(&work.conn, purse)?)
+    Ok(quota::take_call(&work.conn, purse, now)?)
 }
 
 /// Writes what was learned. A message that was forgotten meanwhile needs nothing.

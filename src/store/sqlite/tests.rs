@@ -166,7 +166,8 @@ fn work_with(prepare: impl FnOnce(&mut Work)) -> (tempfile::TempDir, Work) {
     let path = dir.path().join("relay.db");
     let mut conn = connection::that_writes(&path).unwrap();
     schema::migrate(&mut conn).unwrap();
-    let mut work = Work { conn, room: Room::around(&path, 0), max_queued: 10, open: 0, rung: Vec::new() };
+    let mut work =
+        Work { conn, room: Room::around(&path, 0), max_queued: 10, open: 0, rung: Vec::new(), entered: Vec::new() };
     prepare(&mut work);
     (dir, work)
 }

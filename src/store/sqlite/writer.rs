@@ -133,6 +133,7 @@ impl Writer {
         }
         if committed.is_ok() {
             self.condition.ring(self.work.rung.drain(..));
+            self.work.count_entered();
             if batch.iter().any(Command::moves_deliveries) {
                 self.condition.moved.send_replace(());
             }
@@ -147,6 +148,7 @@ impl Writer {
         self.commit().inspect_err(|_| {
             self.work.open = open;
             self.work.rung.clear();
+            self.work.entered.clear();
         })
     }
 
@@ -162,13 +164,14 @@ impl Writer {
         if self.work.conn.is_autocommit() {
             return;
         }
-        let (open, rung) = (self.work.open, self.work.rung.len());
+        let (open, rung, entered) = (self.work.open, self.work.rung.len(), self.work.entered.len());
         self.mark("savepoint command");
         if let Err(failure) = command.apply(&mut self.work) {
             self.failed(failure);
             self.mark("rollback to command");
             self.work.open = open;
             self.work.rung.truncate(rung);
+            self.work.entered.truncate(entered);
         }
         self.mark("release command");
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::bad_days::{BEGIN, HOUR, calls, only, record, simulated, states};
 use crate::harness::{Bench, fixture_of_group};
+use crate::troubled::Trouble;
 
 const IMPATIENT: &str = "apps: { ops: { timeout: 300ms } }";
 const HOLD: &str = "apps: { ops: { timeout: 300ms } }\nreceivers: { oncall: { on_unknown_outcome: hold } }";
@@ -98,4 +99,29 @@ async fn what_cannot_have_arrived_is_neither_marked_nor_held() {
         assert_eq!(facts, (&json!("delivered"), &json!(false)), "{answer:?}");
         assert_eq!(states(&bench, &["oncall"]).await, ["flowing"], "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_start_or_a_takeover_holds_is_counted_as_dead() {
+    let held = "
+receivers:
+  held: { app: ops, open_conversation_id: cid-held==, on_unknown_outcome: hold }
+  seized: { app: ops, open_conversation_id: cid-seized==, on_unknown_outcome: hold }
+";
+    let recorder = dingtalk_relay::telemetry::metrics::handle();
+    let mut bench = Bench::with(held, BEGIN, simulated).await;
+    let counts = |receiver: &str| {
+        let line = format!("dingtalk_relay_deliveries_total{{receiver=\"{receiver}\",state=\"dead\"}} 1\n");
+        recorder.render().contains(&line)
+    };
+    bench.accept("held", &fixture_of_group("one-firing.json", 0)).await;
+    bench = bench.crash_in_a_send("held").await;
+    assert!(counts("held"), "{}", recorder.render());
+
+    bench.accept("seized", &fixture_of_group("one-firing.json", 1)).await;
+    bench.store.fail(Trouble::NoFinish);
+    while bench.step("seized").await.is_ok() {}
+    bench.store.fail(None);
+    bench.taken_over().await;
+    assert!(counts("seized"), "{}", recorder.render());
 }

@@ -198,6 +198,29 @@ async fn a_month_that_is_used_up_is_replaced_by_another_organisation() {
 }
 
 #[tokio::test]
+async fn a_month_that_is_used_up_is_known_after_a_restart_and_the_fallback_waits_no_longer_for_it() {
+    let mut town = Town::with("", "defaults: { organisation: { calls_per_month: 2 } }").await;
+    for group in 0..3 {
+        town.alert(group).await;
+    }
+    town.work_for(90 * SECOND).await;
+    let before = town.bench.lane("oncall").await;
+    assert_eq!((&before["blocked"]["code"], &before["queued"]), (&json!("month_used_up"), &json!(1)));
+
+    let mut town = town.restart().await;
+
+    assert_eq!(town.bench.lane("oncall").await, before, "before anything is tried: since the last call");
+    town.work_for(20 * SECOND).await;
+    assert_eq!(town.refuge.messages().len(), 0);
+    town.work_for(20 * SECOND).await;
+    assert_eq!(
+        (town.bench.simulator.count(Api::Send), town.refuge.messages().len()),
+        (2, 1),
+        "after two minutes in all"
+    );
+}
+
+#[tokio::test]
 async fn an_app_that_is_down_or_cools_down_keeps_its_queue() {
     for answer in [Answer::ResetBefore, Answer::code(400, "send.too.fast")] {
         let mut town = Town::new().await;

@@ -1,8 +1,10 @@
 //! What goes next: the worst first, in order inside an order key, and no call that the month does not pay.
 
 use dingtalk_relay::model::budget::Calls;
+use dingtalk_relay::model::call::Call;
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
+use dingtalk_relay::store::receipts::Purse;
 use dingtalk_relay::store::{Claim, Finish, Want};
 
 use crate::store::{Fresh, at, channel, event, month_of, name, put_back, sent, up_to, want, want_of};
@@ -20,6 +22,7 @@ on_every_store!(
     the_turn_of_an_order_key_outlives_its_head,
     a_month_that_is_used_up_pays_no_call,
     what_is_critical_may_use_what_is_kept_for_it,
+    when_the_last_call_of_a_month_was_taken_is_known_whatever_it_was_for,
     a_month_pays_again_when_it_turns_or_its_limit_is_raised,
     a_call_that_was_not_counted_is_given_back_to_the_month_that_paid,
 );
@@ -212,4 +215,20 @@ async fn a_call_that_was_not_counted_is_given_back_to_the_month_that_paid(store:
     store.finish(&ownership, throttled, at(3)).await.unwrap();
 
     assert_eq!((store.calls_in("2026-11").await, store.calls_in("2026-12").await), (0, 1));
+}
+
+async fn when_the_last_call_of_a_month_was_taken_is_known_whatever_it_was_for(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let last = async |month| store.last_call(&want().organisation, month_of(month)).await.unwrap();
+    assert_eq!(last("2026-11").await, None);
+    for (key, second) in [("a", 1), ("b", 7)] {
+        store.wait(key, Warning, at(0)).await;
+        store.next(&ownership, at(second)).await.unwrap();
+    }
+    assert_eq!(last("2026-11").await, Some(at(7)));
+    let (organisation, month) = (want().organisation, month_of("2026-11"));
+    let purse = Purse { call: Call::Recall, organisation, month, calls_per_month: Some(3), share: None };
+    assert!(store.take_call(&ownership, purse.clone(), at(9)).await.unwrap());
+    assert!(!store.take_call(&ownership, purse, at(20)).await.unwrap(), "what is not taken is no call");
+    assert_eq!((last("2026-11").await, last("2026-12").await), (Some(at(9)), None));
 }

@@ -14,6 +14,7 @@ on_every_store!(
     a_queue_goes_over_in_the_order_of_its_lane_and_is_marked_on_both_sides,
     the_other_lane_is_woken_and_sends_by_its_own_order,
     what_waits_for_a_retry_goes_over_and_starts_anew,
+    what_may_have_arrived_says_so_after_it_went_over_and_its_heir_does_not,
     what_is_under_way_stays,
     a_queue_goes_over_a_part_at_a_time,
     what_came_from_another_lane_stays_and_what_waits_behind_it_goes,
@@ -115,6 +116,27 @@ async fn what_waits_for_a_retry_goes_over_and_starts_anew(store: Fresh) {
     assert_eq!((old.next_attempt_at, old.attempts), (None, 1));
     let claimed = store.take(&ownership, want_of("night"), at(2)).await.unwrap();
     assert_eq!((claimed.deliveries[0].failures, claimed.deliveries[0].may_be_handed_over), (0, false));
+}
+
+async fn what_may_have_arrived_says_so_after_it_went_over_and_its_heir_does_not(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let waited = store.wait("a", Warning, at(0)).await;
+    let claimed = store.next(&ownership, at(1)).await.unwrap();
+    let again = Next::Queued { at: at(1_000), counted: true, possibly_duplicate: true };
+    store.finish(&ownership, ended(&claimed, Outcome::Unavailable, again), at(1)).await.unwrap();
+    let died = store.wait("b", Warning, at(2)).await;
+    let claimed = store.next(&ownership, at(3)).await.unwrap();
+    let dead = Next::Dead { reason: "tried".into(), possibly_duplicate: true, heir: Some(heir()) };
+    store.finish(&ownership, ended(&claimed, Outcome::Unavailable, dead), at(3)).await.unwrap();
+
+    assert_eq!(store.hand_over_all(&ownership, at(4)).await, 1);
+
+    for (id, state) in [(&waited, State::HandedOver), (&died, State::Dead)] {
+        let old = store.shown(id).await;
+        assert_eq!((old.state, old.possibly_duplicate), (state, true), "its own group may have it");
+        let heir = store.heir_of(id).await;
+        assert!(!heir.possibly_duplicate, "the other group was never called for it");
+    }
 }
 
 async fn what_is_under_way_stays(store: Fresh) {

@@ -125,14 +125,14 @@ async fn a_recall_pays_from_the_month_but_not_from_the_share_of_receipts(store: 
     let ownership = store.owned_by("me").await;
     send(&store, &ownership, at(60)).await;
     let recall = || Purse { call: Call::Recall, share: None, calls_per_month: Some(4), ..purse() };
-    assert!(store.take_call(&ownership, recall()).await.unwrap());
-    assert!(store.take_call(&ownership, recall()).await.unwrap());
+    assert!(store.take_call(&ownership, recall(), at(60)).await.unwrap());
+    assert!(store.take_call(&ownership, recall(), at(60)).await.unwrap());
     let one_query = Purse { share: Some(1), ..purse() };
-    assert!(store.take_call(&ownership, one_query.clone()).await.unwrap(), "recalls are no queries");
-    assert!(!store.take_call(&ownership, one_query).await.unwrap());
+    assert!(store.take_call(&ownership, one_query.clone(), at(60)).await.unwrap(), "recalls are no queries");
+    assert!(!store.take_call(&ownership, one_query, at(60)).await.unwrap());
 
     assert_eq!(store.calls_in("2026-11").await, 4);
-    assert!(!store.take_call(&ownership, recall()).await.unwrap(), "the month is used up");
+    assert!(!store.take_call(&ownership, recall(), at(60)).await.unwrap(), "the month is used up");
     store.wait("k", Warning, at(70)).await;
     let broke = Want { calls: up_to(4), ..want() };
     assert_eq!(store.claim(&ownership, broke, at(70)).await.unwrap(), Claim::MonthUsedUp);
@@ -142,8 +142,8 @@ async fn a_recall_that_was_not_counted_is_given_back(store: Fresh) {
     let ownership = store.owned_by("me").await;
     send(&store, &ownership, at(60)).await;
     let recall = Purse { call: Call::Recall, share: None, ..purse() };
-    assert!(store.take_call(&ownership, recall.clone()).await.unwrap());
-    assert!(store.take_call(&ownership, purse()).await.unwrap());
+    assert!(store.take_call(&ownership, recall.clone(), at(60)).await.unwrap());
+    assert!(store.take_call(&ownership, purse(), at(60)).await.unwrap());
     let throttled = TakenBack { messages: vec![], give_back: Some(recall) };
     store.save_recall(&ownership, throttled).await.unwrap();
     assert_eq!(store.calls_in("2026-11").await, 2, "the send's and the query's");

@@ -90,23 +90,23 @@ async fn receipts_have_their_own_share_of_a_month_that_all_calls_fill(store: Fre
     let small = || Purse { share: Some(2), ..purse() };
     let mut taken = Vec::new();
     for _ in 0..3 {
-        taken.push(store.take_call(&ownership, small()).await.unwrap());
+        taken.push(store.take_call(&ownership, small(), at(60)).await.unwrap());
     }
     assert_eq!(taken, [true, true, false]);
     assert_eq!(store.calls_in("2026-11").await, 3, "one send and two queries");
 
     let full = Purse { calls_per_month: Some(3), ..purse() };
-    assert!(!store.take_call(&ownership, full).await.unwrap());
+    assert!(!store.take_call(&ownership, full, at(60)).await.unwrap());
     store.wait("k", Warning, at(70)).await;
     let broke = Want { calls: up_to(3), ..want() };
     assert_eq!(store.claim(&ownership, broke, at(70)).await.unwrap(), Claim::MonthUsedUp, "a send pays from it too");
-    assert!(store.take_call(&ownership, Purse { month: month_of("2026-12"), ..small() }).await.unwrap());
+    assert!(store.take_call(&ownership, Purse { month: month_of("2026-12"), ..small() }, at(60)).await.unwrap());
 }
 
 async fn a_query_that_was_not_counted_is_given_back_to_the_month_that_paid(store: Fresh) {
     let ownership = store.owned_by("me").await;
     let (_, message) = send(&store, &ownership, at(60)).await;
-    assert!(store.take_call(&ownership, purse()).await.unwrap());
+    assert!(store.take_call(&ownership, purse(), at(60)).await.unwrap());
     let throttled = Learned { give_back: Some(purse()), then: Then::At(at(120)), ..learned(&message, &[]) };
     store.save_receipts(&ownership, throttled, at(60)).await.unwrap();
     assert_eq!(store.calls_in("2026-11").await, 1, "the send's");
@@ -119,7 +119,7 @@ async fn law_4_a_stale_epoch_can_take_and_save_nothing(store: Fresh) {
     let another = store.own(&name("another"), "two", std::time::Duration::ZERO, at(1)).await.unwrap().unwrap();
     let before = store.delivery(&delivery).await.unwrap();
 
-    assert!(is_stale(store.take_call(&stale, purse()).await));
+    assert!(is_stale(store.take_call(&stale, purse(), at(60)).await));
     assert!(is_stale(store.save_receipts(&stale, learned(&message, &["li"]), at(60)).await));
     assert!(
         is_stale(store.save_receipts(&another, learned(&message, &["li"]), at(60)).await),

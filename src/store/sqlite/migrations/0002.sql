@@ -32,3 +32,6 @@ create table tolls (
     reason text not null, -- and why it did
     primary key (receiver, state)
 ) strict, without rowid;
+
+-- When the last of these calls was taken; null: before this was written down.
+alter table quota add column last_at integer;
