@@ -28,6 +28,7 @@ use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::{DeliveryId, Name};
 use crate::model::outcome::{Outcome, Verdict};
+use crate::store::queue::Take;
 use crate::store::{AppRow, Claim, Claimed, ClaimedDelivery, Finish, Next, Ownership, Store, StoreError, Want};
 use crate::telemetry::metrics as names;
 
@@ -140,7 +141,8 @@ impl Lane {
             self.finish().await?;
             return Ok(Step::Finished);
         }
-        let Some(due) = self.store.due(&self.receiver).await? else { return Ok(Step::Idle) };
+        let Some(waiting) = self.store.waiting(&self.receiver, 1, now).await? else { return Ok(Step::Idle) };
+        let due = waiting.due_at;
         if let Some(until) = self.store.paused_until(&self.receiver, now).await? {
             return Ok(Step::Wait(until));
         }
@@ -232,6 +234,9 @@ impl Lane {
             calls: self.gate.calls(),
             hold: self.hold,
             probe,
+            take: Take::One,
+            overdue_before: None,
+            stale_before: Timestamp::MIN,
         }
     }
 
@@ -364,7 +369,7 @@ impl Lane {
             let state = match next {
                 Next::Delivered => "delivered",
                 Next::Dead { .. } => "dead",
-                Next::Queued { .. } | Next::Plainer(_) => continue,
+                Next::Queued { .. } | Next::Plainer(_) | Next::Alone => continue,
             };
             counter!(names::DELIVERIES, "receiver" => receiver.clone(), "state" => state).increment(1);
             if *next == Next::Delivered {

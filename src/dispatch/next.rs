@@ -112,7 +112,9 @@ mod tests {
         let content = Content { v: 1, title, header, items: vec![], footer, buttons: vec![] };
         ClaimedDelivery {
             id: DeliveryId::fresh(),
+            order_key: "source/key".into(),
             content,
+            known: None,
             form: Form::default(),
             failures,
             created_at: at(0),

@@ -4,6 +4,7 @@
 //! What is kept is counted here, once, whichever door it came through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -55,7 +56,7 @@ impl Ingest {
         event: Event,
         way: Way,
         payload: Bytes,
-        dedup_window: std::time::Duration,
+        dedup_window: Duration,
         now: Timestamp,
     ) -> Result<Accepted, StoreError> {
         let path = match &way {
@@ -76,7 +77,7 @@ impl Ingest {
     fn delivery(&self, event: &Event, items: &[&Item], receiver: &Name) -> NewDelivery {
         let severity = items.iter().map(|item| item.severity).max().unwrap_or(Severity::Info);
         let content = self.renderer.render(event, items, receiver);
-        NewDelivery { id: DeliveryId::fresh(), receiver: receiver.clone(), severity, content }
+        NewDelivery { id: DeliveryId::fresh(), receiver: receiver.clone(), severity, content, gather: Duration::ZERO }
     }
 }
 

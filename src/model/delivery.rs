@@ -15,6 +15,7 @@
 //! one state to the next, and only along [`State::may_become`].
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,7 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When DingTalk admitted it.
     pub delivered_at: Option<Timestamp>,
-    /// When it may be tried next, while it waits for a retry.
+    /// When it may be tried next, while it waits for a retry or for company.
     pub next_attempt_at: Option<Timestamp>,
     /// The calls made for it.
     pub attempts: u64,
@@ -155,6 +156,8 @@ pub struct NewDelivery {
     pub severity: Severity,
     /// What it says.
     pub content: Content,
+    /// How long it waits for company; zero: it does not.
+    pub gather: Duration,
 }
 
 #[cfg(test)]

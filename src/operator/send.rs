@@ -86,7 +86,13 @@ impl Operator {
         let receiver = configured.receiver(&letter.receiver).map_err(NotKept::NoReceiver)?.clone();
         let event = event(&letter.title, now);
         let content = written::content(&letter.title, &letter.text, &event.id.0, now);
-        let delivery = NewDelivery { id: DeliveryId::fresh(), receiver, severity: Severity::Info, content };
+        let delivery = NewDelivery {
+            id: DeliveryId::fresh(),
+            receiver,
+            severity: Severity::Info,
+            content,
+            gather: Duration::ZERO,
+        };
         let id = delivery.id.clone();
         // Nobody sends by hand twice the same by accident: it is no twin of anything.
         let (path, dedup_window) = (delivery.receiver.to_string(), Duration::ZERO);

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod handing;
 pub mod notices;
+pub mod queue;
 pub mod receipts;
 pub mod sqlite;
 
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::model::budget::Calls;
-use crate::model::content::Content;
+use crate::model::content::{Content, Seen};
 use crate::model::delivery::{Delivery, DeliveryRecord, NewDelivery, State};
 use crate::model::event::Event;
 use crate::model::form::Form;
@@ -32,6 +33,7 @@ use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use crate::store::handing::{HandOver, Heir};
 use crate::store::notices::{Book, Entry};
+use crate::store::queue::{Take, Unsaid, Waiting};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
@@ -105,6 +107,13 @@ pub struct Want {
     /// Whether the call is to find out if the app or channel works again: takes the head of the order key that was
     /// tried least recently.
     pub probe: bool,
+    /// How much to take.
+    pub take: Take,
+    /// What was accepted before this has waited long enough: it goes first, whatever its severity. `None`: nothing has.
+    pub overdue_before: Option<Timestamp>,
+    /// What was accepted before this is late: it goes after what is not, unless it is overdue and nothing critical is
+    /// ready that is not late.
+    pub stale_before: Timestamp,
 }
 
 /// What a claim came to.
@@ -125,8 +134,10 @@ pub struct Claimed {
     pub message: MessageId,
     /// The attempt about to be made.
     pub attempt: AttemptId,
-    /// The deliveries, in order.
+    /// The deliveries, in order: those of one order key one after the other.
     pub deliveries: Vec<ClaimedDelivery>,
+    /// Whether they are late, by what the claim said.
+    pub late: bool,
 }
 
 /// One claimed delivery.
@@ -134,8 +145,13 @@ pub struct Claimed {
 pub struct ClaimedDelivery {
     /// Its id.
     pub id: DeliveryId,
+    /// What must stay in order inside the lane: those of a claim with the same one tell of the same.
+    pub order_key: String,
     /// What it says.
     pub content: Content,
+    /// What the receiver was told last under this order key, before this claim: the items that fire or are resolved.
+    /// `None`: nothing, or nobody knows any more.
+    pub known: Option<Arc<[Seen]>>,
     /// How plain it has become.
     pub form: Form,
     /// How many of its attempts counted against `retry.max_attempts`.
@@ -199,6 +215,9 @@ pub enum Next {
     /// DingTalk refused it as it was. It waits again, for no time and uncounted, and keeps the plainer form it goes in
     /// next.
     Plainer(Form),
+    /// The digest it was in was refused in every form. It waits again, for no time and uncounted, in its full form, and
+    /// goes by itself.
+    Alone,
     /// It is given up.
     Dead {
         /// Why, for a person.
@@ -300,17 +319,23 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Ownership>, StoreError>;
 
-    /// When the next delivery of a lane is due: in the past if it is now, `None` if nothing waits.
-    async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError>;
+    /// What waits in a lane at `now`, counted up to `up_to`; `None` if nothing does. Costs the same whatever waits.
+    async fn waiting(&self, receiver: &Name, up_to: usize, now: Timestamp) -> Result<Option<Waiting>, StoreError>;
 
     /// Takes what goes next in a lane, writes its message and attempt, and takes one unit of the month. The worst goes
-    /// first, then the oldest, and nothing while an earlier one of its lane and order key is open. Hear the answer
-    /// out: what was claimed for one who went away stays `sending` until the app has a new owner.
+    /// first, then the oldest, what is late after what is not, and nothing while an earlier one of its lane and order
+    /// key is open, except together with it. Costs as much as it takes. Hear the answer out: what was claimed for one
+    /// who went away stays `sending` until the app has a new owner.
     async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError>;
 
     /// Writes how an attempt ended and what follows. To repeat it changes nothing; a delivery that `next` does not name
     /// goes back into the queue.
     async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends a claim for which no call was made, because there was nothing to say: its deliveries are delivered with that
+    /// reason, its message and attempt were never made, and the unit of the month is given back. To repeat it changes
+    /// nothing.
+    async fn finish_unsaid(&self, ownership: &Ownership, unsaid: Unsaid, now: Timestamp) -> Result<(), StoreError>;
 
     /// Hands over what waits in a lane, due or not, in the order it was accepted, and wakes the other lane; says how
     /// many. Each is `handed_over` and names the delivery that took it over, which names it in turn. What took over

@@ -15,6 +15,7 @@ use dingtalk_relay::model::record::{MessageRecord, Reader};
 use dingtalk_relay::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use dingtalk_relay::store::handing::HandOver;
 use dingtalk_relay::store::notices::{Book, Entry};
+use dingtalk_relay::store::queue::{Unsaid, Waiting};
 use dingtalk_relay::store::receipts::{Learned, Purse, Question, TakenBack};
 use dingtalk_relay::store::{
     Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
@@ -146,9 +147,9 @@ impl Store for Troubled {
         self.works().await?.save_receipts(ownership, learned, now).await
     }
 
-    async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError> {
+    async fn waiting(&self, receiver: &Name, up_to: usize, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.works().await?.due(receiver).await
+        self.works().await?.waiting(receiver, up_to, now).await
     }
 
     async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError> {
@@ -169,6 +170,10 @@ impl Store for Troubled {
             return Err(StoreError::Unavailable("the end of an attempt cannot be written".into()));
         }
         self.works().await?.finish(ownership, finish, now).await
+    }
+
+    async fn finish_unsaid(&self, ownership: &Ownership, unsaid: Unsaid, now: Timestamp) -> Result<(), StoreError> {
+        self.works().await?.finish_unsaid(ownership, unsaid, now).await
     }
 
     async fn hand_over_queue(

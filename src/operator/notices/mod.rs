@@ -206,7 +206,13 @@ impl Notices {
         let event = event(&title, subject, key, now);
         let mut content = written::content(&title, &text, &event.id.0, now);
         content.items.iter_mut().for_each(|item| item.severity = severity);
-        let delivery = NewDelivery { id: DeliveryId::fresh(), receiver: to.name.clone(), severity, content };
+        let delivery = NewDelivery {
+            id: DeliveryId::fresh(),
+            receiver: to.name.clone(),
+            severity,
+            content,
+            gather: Duration::ZERO,
+        };
         let payload = Bytes::from(serde_json::json!({ "subject": subject, "title": title, "text": text }).to_string());
         let (path, deliveries) = (to.name.to_string(), vec![delivery]);
         let new = NewEvent { event, path, payload, dedup_window: TWINS, deliveries };

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::delivery::{NewDelivery, State};
 use crate::model::event::Event;
+use crate::model::health::later;
 use crate::model::name::{DeliveryId, EventId};
 use crate::store::sqlite::columns::{json, millis, rank, word};
 use crate::store::sqlite::failure::Failure;
@@ -82,13 +83,18 @@ fn remember(conn: &Connection, new: &NewEvent, key_hash: &[u8], event: i64, now:
 fn insert_delivery(work: &mut Work, event: i64, of: &Event, new: &NewDelivery, now: Timestamp) -> rusqlite::Result<()> {
     let order_key = format!("{}/{}", of.source, of.order_key);
     let rank = rank(new.severity);
-    let head = moves::joins_as_head(&work.conn, new.receiver.as_str(), &order_key, rank)?;
+    let gathers = !new.gather.is_zero();
+    let until = gathers.then(|| millis(later(now, new.gather)));
+    let head = moves::joins_as_head(&work.conn, new.receiver.as_str(), &order_key, rank, gathers)?;
     let sql = "insert into deliveries
-                   (id, event, source, receiver, order_key, state, severity, head, rank, title, created_at)
-               values (:id, :event, :source, :receiver, :order_key, 'queued', :rank, :head, :rank, :title, :now)";
+                   (id, event, source, receiver, order_key, state, severity, head, rank, title, created_at,
+                    next_attempt_at, gathers)
+               values (:id, :event, :source, :receiver, :order_key, 'queued', :rank, :head, :rank, :title, :now,
+                    :until, :gathers)";
     let seq = work.conn.prepare_cached(sql)?.insert(named_params! {
         ":id": new.id.0, ":event": event, ":source": of.source.as_str(), ":receiver": new.receiver.as_str(),
         ":order_key": order_key, ":rank": rank, ":head": head, ":title": new.content.title, ":now": millis(now),
+        ":until": until, ":gathers": gathers,
     })?;
     work.conn
         .prepare_cached("insert into contents (delivery, content) values (?1, ?2)")?

@@ -11,6 +11,7 @@ use crate::model::name::{DeliveryId, Name};
 use crate::store::action::{Acted, Action, Entered};
 use crate::store::handing::HandOver;
 use crate::store::notices::Entry;
+use crate::store::queue::Unsaid;
 use crate::store::receipts::{Learned, Purse, TakenBack};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
@@ -27,6 +28,8 @@ pub(super) enum Command {
     Claim { ownership: Ownership, want: Want, now: Timestamp, asked: Asked<Claim> },
     /// Write how an attempt ended.
     Finish { ownership: Ownership, end: Box<Finish>, now: Timestamp, asked: Asked<()> },
+    /// Take back a claim that had nothing to say.
+    FinishUnsaid { ownership: Ownership, unsaid: Unsaid, now: Timestamp, asked: Asked<()> },
     /// Hand over what waits in a lane.
     HandOver { ownership: Ownership, wanted: Box<HandOver>, now: Timestamp, asked: Asked<u64> },
     /// Write an app's state.
@@ -94,6 +97,9 @@ impl Command {
             Self::Own { app, owner, asked } => asked.keep(own::own(work, app, owner)),
             Self::Claim { ownership, want, now, asked } => asked.keep(claim::claim(work, ownership, want, *now)),
             Self::Finish { ownership, end, now, asked } => asked.keep(finish::finish(work, ownership, end, *now)),
+            Self::FinishUnsaid { ownership, unsaid, now, asked } => {
+                asked.keep(finish::finish_unsaid(work, ownership, unsaid, *now))
+            }
             Self::HandOver { ownership, wanted, now, asked } => {
                 asked.keep(handing::hand_over_some(work, ownership, wanted, *now))
             }
@@ -131,6 +137,7 @@ impl Command {
             Self::Own { asked, .. } => asked.answer(committed),
             Self::Claim { asked, .. } => asked.answer(committed),
             Self::Finish { asked, .. }
+            | Self::FinishUnsaid { asked, .. }
             | Self::SaveApp { asked, .. }
             | Self::SaveReceipts { asked, .. }
             | Self::SaveRecall { asked, .. }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::store::sqlite::OpenError;
+use crate::store::sqlite::opening::OpenError;
 
 /// The first SQLite without a bug that could lose a log that two connections reset at the same time
 /// (<https://sqlite.org/wal.html#walresetbug>).

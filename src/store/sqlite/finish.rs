@@ -3,10 +3,14 @@
 //! the channel. A stale epoch can finish nothing (law 4): its deliveries went back into the queue when the epoch
 //! rose. What an outcome means is decided elsewhere; here it is written down.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::model::message::Composed;
+use crate::model::name::{AttemptId, DeliveryId, MessageId};
+use crate::store::queue::Unsaid;
 use crate::store::sqlite::columns::{json, millis};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::moves::{self, Standing};
@@ -17,7 +21,7 @@ use crate::store::{AppRow, ChannelRow, Finish, Next, Ownership, StoreError};
 /// Writes how an attempt ended. Finishing it again changes nothing: a caller that did not hear the answer may repeat.
 pub(super) fn finish(work: &mut Work, ownership: &Ownership, end: &Finish, now: Timestamp) -> Result<(), Failure> {
     own::check(&work.conn, ownership)?;
-    let call = call(&work.conn, ownership, end)?.ok_or(StoreError::StaleEpoch)?;
+    let call = call(&work.conn, ownership, &end.message, &end.attempt)?.ok_or(StoreError::StaleEpoch)?;
     if call.is_over {
         return Ok(());
     }
@@ -39,6 +43,28 @@ pub(super) fn save_app(work: &mut Work, ownership: &Ownership, row: &AppRow) -> 
     Ok(())
 }
 
+/// Ends a claim for which no call was made. What it wrote in advance is taken back.
+pub(super) fn finish_unsaid(
+    work: &mut Work,
+    ownership: &Ownership,
+    unsaid: &Unsaid,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    own::check(&work.conn, ownership)?;
+    let Some(call) = call(&work.conn, ownership, &unsaid.message, &unsaid.attempt)? else {
+        // Taken back before: the caller did not hear the answer.
+        return Ok(());
+    };
+    if call.is_over {
+        return Ok(());
+    }
+    quota::give_back(&work.conn, call.attempt)?;
+    let deliveries = moves::sending_with(&work.conn, call.message)?;
+    moves::deliver_unsaid(work, &deliveries, &unsaid.reason, millis(now))?;
+    work.conn.prepare_cached("delete from messages where seq = ?1")?.execute([call.message])?;
+    Ok(())
+}
+
 struct Call {
     attempt: i64,
     message: i64,
@@ -46,11 +72,16 @@ struct Call {
 }
 
 /// The attempt on record, if this ownership made it.
-fn call(conn: &Connection, ownership: &Ownership, end: &Finish) -> rusqlite::Result<Option<Call>> {
+fn call(
+    conn: &Connection,
+    ownership: &Ownership,
+    message: &MessageId,
+    attempt: &AttemptId,
+) -> rusqlite::Result<Option<Call>> {
     let sql = "select a.seq, m.seq, a.outcome is not null from attempts a join messages m on m.seq = a.message
                where a.id = ?1 and m.id = ?2 and m.app = ?3 and m.epoch = ?4";
     conn.prepare_cached(sql)?
-        .query_row((&end.attempt.0, &end.message.0, ownership.app.as_str(), ownership.epoch), |row| {
+        .query_row((&attempt.0, &message.0, ownership.app.as_str(), ownership.epoch), |row| {
             Ok(Call { attempt: row.get(0)?, message: row.get(1)?, is_over: row.get(2)? })
         })
         .optional()
@@ -80,24 +111,28 @@ fn keep_message(conn: &Connection, message: i64, end: &Finish) -> rusqlite::Resu
 }
 
 fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) -> rusqlite::Result<()> {
+    let next: HashMap<&DeliveryId, &Next> = end.next.iter().map(|(id, next)| (id, next)).collect();
+    let mut delivered = Vec::new();
     for delivery in moves::sending_with(&work.conn, message)? {
-        match end.next.iter().find(|(id, _)| *id == delivery.id) {
-            Some((_, next)) => move_on(work, &delivery, next, now)?,
+        match next.get(&delivery.id) {
+            Some(Next::Delivered) => delivered.push(delivery),
+            Some(next) => move_on(work, &delivery, next, now)?,
             // Nothing is lost because nobody spoke for it.
             None => moves::put_back(&work.conn, &delivery, None, false, end.may_have_arrived)?,
         }
     }
-    Ok(())
+    moves::deliver(work, &delivered, millis(now))
 }
 
 fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) -> rusqlite::Result<()> {
     match next {
-        Next::Delivered => moves::deliver(work, delivery, millis(now)),
+        Next::Delivered => moves::deliver(work, std::slice::from_ref(delivery), millis(now)),
         Next::Queued { at, counted, possibly_duplicate } => {
             let until = (*at > now).then(|| millis(*at));
             moves::put_back(&work.conn, delivery, until, *counted, *possibly_duplicate)
         }
         Next::Plainer(form) => moves::put_back_plainer(&work.conn, delivery, form),
+        Next::Alone => moves::put_back_alone(&work.conn, delivery),
         Next::Dead { reason, possibly_duplicate, heir } => {
             moves::give_up(work, delivery, reason, *possibly_duplicate)?;
             heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))

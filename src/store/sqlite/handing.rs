@@ -90,7 +90,7 @@ pub(super) fn was_handed_over(conn: &Connection, delivery: &Standing) -> rusqlit
 
 fn insert(work: &mut Work, old: &Standing, new: &DeliveryId, heir: &Heir, now: Timestamp) -> rusqlite::Result<()> {
     let to = &heir.receiver;
-    let head = moves::joins_as_head(&work.conn, to.as_str(), &old.order_key, old.severity)?;
+    let head = moves::joins_as_head(&work.conn, to.as_str(), &old.order_key, old.severity, false)?;
     let sql = "insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank, title,
                    created_at, fallback_of)
                select :new, event, source, :to, order_key, 'queued', severity, :head, severity, title, :now, id

@@ -21,6 +21,7 @@ mod list;
 mod messages;
 mod moves;
 mod notices;
+pub mod opening;
 mod own;
 mod pauses;
 mod place;
@@ -28,12 +29,14 @@ mod quota;
 mod readers;
 mod receipts;
 mod schema;
+mod told;
 mod views;
+mod waiting;
 mod work;
 mod writer;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -51,8 +54,10 @@ use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place as Reached, Selection, Stretch};
 use crate::store::handing::HandOver;
 use crate::store::notices::{Book, Entry};
+use crate::store::queue::{Unsaid, Waiting};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 use crate::store::sqlite::command::{Asked, Command};
+use crate::store::sqlite::opening::OpenError;
 use crate::store::sqlite::place::{Place, Room};
 use crate::store::sqlite::readers::{Readers, closed};
 use crate::store::sqlite::work::Work;
@@ -63,76 +68,6 @@ use crate::store::{
 
 /// How many commands may wait for the writer: two full batches.
 const WAITING: usize = 512;
-
-/// Why a database could not be opened. Each text says what to do or what to look at.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process holds the lock file.
-    #[error("{path} is in use by another relay, which holds the lock {lock}", path = path.display(), lock = lock.display())]
-    Locked {
-        /// The database.
-        path: PathBuf,
-        /// The lock file.
-        lock: PathBuf,
-    },
-    /// The file system belongs to another machine.
-    #[error("{path} is on a network file system ({kind}), which cannot keep a SQLite database whole: use a local disk", path = path.display())]
-    Network {
-        /// The database.
-        path: PathBuf,
-        /// The file system's type, as the kernel calls it.
-        kind: String,
-    },
-    /// The SQLite inside is too old: the one found, and the oldest that will do.
-    #[error("SQLite {0} can lose committed data; {1} is the oldest that does not")]
-    OldSqlite(String, String),
-    /// The database was written by a later version of this program.
-    #[error("the database has schema {found}, and this version knows {known}: run a newer dingtalk-relay")]
-    Newer {
-        /// Its schema.
-        found: usize,
-        /// The newest one known here.
-        known: usize,
-    },
-    /// The database is somebody else's.
-    #[error("the file is a SQLite database of another program")]
-    Foreign,
-    /// The folder is missing and cannot be made, or cannot be entered.
-    #[error("cannot create or enter the folder {path}", path = path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file cannot be opened, or its mode cannot be set.
-    #[error("cannot open {path}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A setting that durability rests on did not take.
-    #[error("SQLite's {pragma} is {found:?} although it was set to {wanted:?}")]
-    Setting {
-        /// Its name.
-        pragma: &'static str,
-        /// What it must be.
-        wanted: &'static str,
-        /// What it is.
-        found: String,
-    },
-    /// SQLite could not open or set up the file.
-    #[error("cannot set up the database")]
-    Sqlite(#[from] rusqlite::Error),
-}
-
-impl OpenError {
-    fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
-    }
-}
 
 /// Opens the database at `path`, or makes a new one; the folder too, if it is missing. At most `max_queued` deliveries
 /// may be open. What a process that was killed left under way is put back here, before anything else happens.
@@ -264,9 +199,9 @@ impl Store for Sqlite {
         self.write(|asked| Command::Own { app, owner, asked }).await.map(Some)
     }
 
-    async fn due(&self, receiver: &Name) -> Result<Option<Timestamp>, StoreError> {
+    async fn waiting(&self, receiver: &Name, up_to: usize, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
         let receiver = receiver.clone();
-        self.lane_readers.read(move |conn| views::due(conn, receiver.as_str())).await
+        self.lane_readers.read(move |conn| waiting::waiting(conn, receiver.as_str(), up_to, now)).await
     }
 
     async fn claim(&self, ownership: &Ownership, want: Want, now: Timestamp) -> Result<Claim, StoreError> {
@@ -277,6 +212,11 @@ impl Store for Sqlite {
     async fn finish(&self, ownership: &Ownership, finish: Finish, now: Timestamp) -> Result<(), StoreError> {
         let ownership = ownership.clone();
         self.write(|asked| Command::Finish { ownership, end: Box::new(finish), now, asked }).await
+    }
+
+    async fn finish_unsaid(&self, ownership: &Ownership, unsaid: Unsaid, now: Timestamp) -> Result<(), StoreError> {
+        let ownership = ownership.clone();
+        self.write(|asked| Command::FinishUnsaid { ownership, unsaid, now, asked }).await
     }
 
     async fn hand_over_queue(

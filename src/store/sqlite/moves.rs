@@ -5,14 +5,16 @@
 //! cannot pass it; a head's `rank` is the worst severity that waits behind it, so a critical alert takes its elders
 //! along. `tried_at` goes from head to head: it belongs to the order key.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::model::delivery::State;
 use crate::model::form::Form;
 use crate::model::name::DeliveryId;
 use crate::store::sqlite::columns::{json, word};
-use crate::store::sqlite::notices;
 use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{notices, told};
 
 /// What is known of a delivery that is to move.
 #[derive(Debug)]
@@ -79,16 +81,35 @@ pub(super) fn sending_with(conn: &Connection, message: i64) -> rusqlite::Result<
 }
 
 /// A new delivery of this severity joins its order key: true if it is the head. Else the head takes its severity
-/// on, if that is worse.
-pub(super) fn joins_as_head(conn: &Connection, receiver: &str, order_key: &str, rank: i64) -> rusqlite::Result<bool> {
+/// on, if that is worse; and unless the new one gathers, nothing of its key waits any longer, so that it need not wait
+/// behind.
+pub(super) fn joins_as_head(
+    conn: &Connection,
+    receiver: &str,
+    order_key: &str,
+    rank: i64,
+    gathers: bool,
+) -> rusqlite::Result<bool> {
     let sql = "update deliveries set rank = max(rank, ?3) where receiver = ?1 and order_key = ?2 and head = 1";
     let heads = conn.prepare_cached(sql)?.execute((receiver, order_key, rank))?;
+    if heads > 0 && !gathers {
+        free(conn, receiver, order_key)?;
+    }
     Ok(heads == 0)
 }
 
+fn free(conn: &Connection, receiver: &str, order_key: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(FREE)?.execute((receiver, order_key)).map(drop)
+}
+
+pub(super) const FREE: &str = "
+    update deliveries set next_attempt_at = null, gathers = 0
+    where receiver = ?1 and order_key = ?2 and state = 'queued' and next_attempt_at is not null";
+
 /// Queued → sending: a call is about to be made for it.
 pub(super) fn send(conn: &Connection, seq: i64, now: i64) -> rusqlite::Result<()> {
-    let sql = "update deliveries set state = 'sending', attempts = attempts + 1, tried_at = ?2, next_attempt_at = null
+    let sql = "update deliveries set state = 'sending', attempts = attempts + 1, tried_at = ?2, next_attempt_at = null,
+                   gathers = 0
                where seq = ?1";
     conn.prepare_cached(sql)?.execute((seq, now)).map(drop)
 }
@@ -117,11 +138,26 @@ pub(super) fn put_back_plainer(conn: &Connection, delivery: &Standing, form: &Fo
     put_back(conn, delivery, None, false, false)
 }
 
-/// Sending → delivered.
-pub(super) fn deliver(work: &mut Work, delivery: &Standing, now: i64) -> rusqlite::Result<()> {
+/// Sending → queued: it goes at once, in its full form and by itself.
+pub(super) fn put_back_alone(conn: &Connection, delivery: &Standing) -> rusqlite::Result<()> {
+    conn.prepare_cached("update deliveries set alone = 1, form = null where seq = ?1")?.execute([delivery.seq])?;
+    put_back(conn, delivery, None, false, false)
+}
+
+/// Sending → delivered, all that went together. Their receiver knows then what the last of each order key says.
+pub(super) fn deliver(work: &mut Work, deliveries: &[Standing], now: i64) -> rusqlite::Result<()> {
     let sql = "update deliveries set state = 'delivered', delivered_at = ?2, head = 0 where seq = ?1";
-    work.conn.prepare_cached(sql)?.execute((delivery.seq, now))?;
-    leave(work, delivery)
+    deliveries.iter().try_for_each(|d| work.conn.prepare_cached(sql)?.execute((d.seq, now)).map(drop))?;
+    leave_together(work, deliveries)
+}
+
+/// Sending → delivered without a call: there was nothing to say.
+pub(super) fn deliver_unsaid(work: &mut Work, deliveries: &[Standing], reason: &str, now: i64) -> rusqlite::Result<()> {
+    let sql = "update deliveries set state = 'delivered', delivered_at = ?2, head = 0, reason = ?3,
+                   attempts = attempts - 1
+               where seq = ?1";
+    deliveries.iter().try_for_each(|d| work.conn.prepare_cached(sql)?.execute((d.seq, now, reason)).map(drop))?;
+    leave_together(work, deliveries)
 }
 
 /// Sending → dead. What is unreadable when it is claimed goes this way too, without a call having been made.
@@ -131,7 +167,7 @@ pub(super) fn give_up(
     reason: &str,
     possibly_duplicate: bool,
 ) -> rusqlite::Result<()> {
-    let sql = "update deliveries set state = 'dead', reason = ?2, head = 0,
+    let sql = "update deliveries set state = 'dead', reason = ?2, head = 0, next_attempt_at = null,
                    possibly_duplicate = max(possibly_duplicate, ?3)
                where seq = ?1";
     work.conn.prepare_cached(sql)?.execute((delivery.seq, reason, possibly_duplicate))?;
@@ -140,15 +176,16 @@ pub(super) fn give_up(
 }
 
 /// Dead or cancelled → queued, at its old place: what came later and took its seat gives it up. Were that one under
-/// way, this one may go before its answer: it was passed already.
+/// way, this one may go before its answer: it was passed already. A human wants it now, so nothing of its key waits.
 pub(super) fn redrive(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
     let sql = "update deliveries set state = 'queued', next_attempt_at = null, failures = 0, reason = null,
-                   tried_at = null, form = null
+                   tried_at = null, form = null, gathers = 0, alone = 0
                where seq = ?1";
     work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
     work.open += 1;
     let left = unseat_later(&work.conn, delivery)?;
-    seat_first(&work.conn, delivery, left)
+    seat_first(&work.conn, delivery, left)?;
+    free(&work.conn, &delivery.receiver, &delivery.order_key)
 }
 
 /// Queued → cancelled.
@@ -169,6 +206,16 @@ pub(super) fn hand_over(work: &mut Work, delivery: &Standing, reason: Option<&st
 fn leave(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
     work.open = work.open.saturating_sub(1);
     seat_first(&work.conn, delivery, delivery.head.then_some(delivery.tried_at))
+}
+
+/// What went together leaves together, so each order key finds its next head once. All are of one lane, the first first.
+fn leave_together(work: &mut Work, deliveries: &[Standing]) -> rusqlite::Result<()> {
+    work.open = work.open.saturating_sub(deliveries.len() as u64);
+    let last_of_key: BTreeMap<&str, &Standing> = deliveries.iter().map(|d| (d.order_key.as_str(), d)).collect();
+    last_of_key.values().try_for_each(|last| told::remember(&work.conn, last))?;
+    // The first of a key is its head, if its head is among them.
+    let first_of_key: BTreeMap<&str, &Standing> = deliveries.iter().rev().map(|d| (d.order_key.as_str(), d)).collect();
+    first_of_key.values().try_for_each(|d| seat_first(&work.conn, d, d.head.then_some(d.tried_at)))
 }
 
 /// The head of a delivery's order key gives up its seat if it came later; what is left is its `tried_at`.

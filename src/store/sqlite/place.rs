@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::store::sqlite::OpenError;
+use crate::store::sqlite::opening::OpenError;
 
 /// Below so many free bytes nothing new is accepted, so that what is under way can still be finished.
 pub(super) const FLOOR: u64 = 16 * 1024 * 1024;

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::store::sqlite::OpenError;
+use crate::store::sqlite::opening::OpenError;
 
 /// Marks a database as ours: "DtRl" in ASCII (<https://sqlite.org/pragma.html#pragma_application_id>).
 const APPLICATION_ID: i32 = 0x4474_526c;

@@ -32,13 +32,24 @@ fn plan(sql: &str) -> String {
 #[test]
 fn every_statement_that_runs_often_has_its_index() {
     let plans = [
-        ("what goes next", claim::NEXT),
+        ("what goes next", claim::order::OF_RANK),
+        ("what is overdue", claim::order::OVERDUE),
+        ("where what is late ends", claim::order::FRESH_FROM),
+        ("what gathers", claim::order::GATHERING),
+        ("what goes along", claim::load::OF_KEY),
+        ("what is known", told::KNOWN),
         ("what is probed", claim::NEXT_PROBE),
         ("what has waited", claim::WAKE),
         ("the first of a key", moves::SEAT_FIRST),
+        ("what a newcomer frees", moves::FREE),
         ("what a fallback gets", handing::TO_HAND_OVER),
-        ("what is due", views::FIRST_READY),
-        ("when it is due", views::SHORTEST_WAIT),
+        ("the oldest that is ready", waiting::OLDEST_READY),
+        ("the oldest that has waited", waiting::OLDEST_WAITED),
+        ("the shortest wait", waiting::SHORTEST_WAIT),
+        ("how many are ready", waiting::READY),
+        ("how many have waited", waiting::WAITED),
+        ("whether any gathers", waiting::GATHERING),
+        ("whether any is critical", waiting::CRITICAL),
         ("recent attempts", views::ATTEMPTS_SINCE),
         ("who is asked for", receipts::DUE),
         ("what is old", forget::OLD),
@@ -46,13 +57,24 @@ fn every_statement_that_runs_often_has_its_index() {
     ]
     .map(|(what, sql)| format!("{what}: {}", plan(sql)));
     insta::assert_snapshot!(plans.join("\n"), @r"
-    what goes next: SEARCH deliveries USING INDEX ready (receiver=? AND rank>?)
+    what goes next: SEARCH deliveries USING INDEX ready (receiver=? AND rank=? AND seq>? AND seq<?)
+    what is overdue: SEARCH deliveries USING INDEX ready_by_age (receiver=? AND created_at>? AND created_at<?)
+    where what is late ends: SEARCH deliveries USING INDEX ready_by_age (receiver=? AND created_at>?)
+    what gathers: SEARCH deliveries USING INDEX gathering (receiver=?)
+    what goes along: SEARCH h USING INTEGER PRIMARY KEY (rowid=?) | SEARCH d USING INDEX open_in_order (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN
+    what is known: SEARCH t USING PRIMARY KEY (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?)
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
-    what has waited: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>? AND next_attempt_at<?)
+    what has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)
     the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
+    what a newcomer frees: SEARCH deliveries USING INDEX waiting_in_key (receiver=? AND order_key=?)
     what a fallback gets: SEARCH deliveries USING INDEX to_hand_over (receiver=?)
-    what is due: SEARCH deliveries USING INDEX ready (receiver=?)
-    when it is due: SEARCH deliveries USING INDEX waiting (receiver=? AND next_attempt_at>?)
+    the oldest that is ready: SEARCH deliveries USING INDEX ready_by_age (receiver=?)
+    the oldest that has waited: CO-ROUTINE (subquery-1) | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH (subquery-1)
+    the shortest wait: CO-ROUTINE (subquery-3) | COMPOUND QUERY | LEFT-MOST SUBQUERY | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | SEARCH (subquery-3)
+    how many are ready: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX ready_by_age (receiver=?) | SEARCH d USING INDEX open_by_severity (receiver=? AND order_key=?) | SCAN (subquery-1)
+    how many have waited: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH d USING INDEX open_by_severity (receiver=? AND order_key=?) | SCAN (subquery-1)
+    whether any gathers: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX gathering (receiver=? AND next_attempt_at>?)
+    whether any is critical: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX ready (receiver=? AND rank=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
     who is asked for: SEARCH m USING INDEX receipts_due (app=? AND ask_receipts_at>?) | SEARCH a USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH attempts USING COVERING INDEX attempts_of_message (message=?) | SEARCH d USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 2 | SEARCH message_deliveries USING PRIMARY KEY (message=?)
     what is old: SEARCH e USING COVERING INDEX events_by_age (received_at<?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX deliveries_of_event (event=?)
@@ -148,13 +170,21 @@ fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousa
         let lone = ("r", "s/1", 0, true);
         conn.execute("update deliveries set head = 0, state = 'delivered' where id = 'queued11'", []).unwrap();
         [
-            steps(&conn, claim::WAKE, ("r", 5)),
-            steps(&conn, claim::NEXT, ("r", 0)),
-            steps(&conn, claim::NEXT, ("r", 2)),
+            steps(&conn, claim::WAKE, ("r", 2, 5, 1_000)),
             steps(&conn, claim::NEXT_PROBE, ["r"]),
+            steps(&conn, claim::order::OF_RANK, ("r", 2, 0, i64::MAX, 1)),
+            steps(&conn, claim::order::OVERDUE, ("r", 0, 1, 1)),
+            steps(&conn, claim::order::FRESH_FROM, ("r", 0)),
+            steps(&conn, claim::order::GATHERING, ("r", 1)),
             steps(&conn, moves::SEAT_FIRST, lone),
-            steps(&conn, views::FIRST_READY, ["r"]),
-            steps(&conn, views::SHORTEST_WAIT, ["r"]),
+            steps(&conn, moves::FREE, ("r", "s/1")),
+            steps(&conn, waiting::OLDEST_READY, ["r"]),
+            steps(&conn, waiting::OLDEST_WAITED, ("r", 5, 9)),
+            steps(&conn, waiting::SHORTEST_WAIT, ["r"]),
+            steps(&conn, waiting::READY, ("r", 9)),
+            steps(&conn, waiting::WAITED, ("r", 5, 9)),
+            steps(&conn, waiting::GATHERING, ("r", 5)),
+            steps(&conn, waiting::CRITICAL, ("r", 5)),
         ]
     };
     assert_eq!(cost(100), cost(10_000));

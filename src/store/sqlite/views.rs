@@ -1,37 +1,11 @@
 //! What can be seen of the store: lanes, apps, channels, counts. The list of deliveries has a file of its own.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use crate::model::name::{ChannelKey, Name};
 use crate::store::sqlite::columns::{count, health, maybe_time, millis, time, unreadable};
 use crate::store::{AppRow, ChannelRow, LaneRow};
-
-/// When the next delivery of a lane is due.
-pub(super) fn due(conn: &Connection, receiver: &str) -> rusqlite::Result<Option<Timestamp>> {
-    match first_ready(conn, receiver)? {
-        Some(since) => Ok(Some(since)),
-        None => end_of_shortest_wait(conn, receiver),
-    }
-}
-
-/// When what may go now was accepted: an instant in the past.
-fn first_ready(conn: &Connection, receiver: &str) -> rusqlite::Result<Option<Timestamp>> {
-    conn.prepare_cached(FIRST_READY)?.query_row([receiver], |row| time(row, 0)).optional()
-}
-
-pub(super) const FIRST_READY: &str = "
-    select created_at from deliveries
-    where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is null
-    order by rank desc, seq limit 1";
-
-fn end_of_shortest_wait(conn: &Connection, receiver: &str) -> rusqlite::Result<Option<Timestamp>> {
-    conn.prepare_cached(SHORTEST_WAIT)?.query_row([receiver], |row| maybe_time(row, 0))
-}
-
-pub(super) const SHORTEST_WAIT: &str = "
-    select min(next_attempt_at) from deliveries
-    where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is not null";
 
 /// What waits in every lane.
 pub(super) fn lanes(conn: &Connection) -> rusqlite::Result<Vec<LaneRow>> {

@@ -28,6 +28,7 @@ use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::render::Renderer;
 use dingtalk_relay::routing::Routes;
 use dingtalk_relay::sources::Sources;
+use dingtalk_relay::store::queue::Take;
 use dingtalk_relay::store::{Claim, Filter, Store, Want, sqlite};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -138,6 +139,9 @@ impl Relay {
             calls: None,
             hold: false,
             probe: false,
+            take: Take::One,
+            overdue_before: None,
+            stale_before: Timestamp::MIN,
         };
         assert!(matches!(self.store.claim(&ownership, want, now).await, Ok(Claim::Taken(_))));
     }

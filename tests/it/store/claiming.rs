@@ -7,7 +7,7 @@ use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
 use dingtalk_relay::store::receipts::Purse;
 use dingtalk_relay::store::{Claim, Finish, Want};
 
-use crate::store::{Fresh, at, channel, event, month_of, name, put_back, sent, up_to, want, want_of};
+use crate::store::{Fresh, at, channel, event, month_of, put_back, sent, up_to, want, want_of};
 
 on_every_store!(
     an_empty_lane_has_nothing_to_claim_and_nothing_due,
@@ -31,13 +31,13 @@ async fn an_empty_lane_has_nothing_to_claim_and_nothing_due(store: Fresh) {
     let ownership = store.owned_by("me").await;
     let broke = Want { calls: up_to(0), ..want() };
     assert_eq!(store.claim(&ownership, broke, at(0)).await.unwrap(), Claim::Nothing, "not even with an empty purse");
-    assert_eq!(store.due(&name("oncall")).await.unwrap(), None);
+    assert_eq!(store.due(at(0)).await, None);
     assert_eq!(store.calls_in("2026-11").await, 0);
 }
 
 async fn a_claim_puts_the_call_on_record_before_it_is_made(store: Fresh) {
     let id = store.wait("k", Warning, at(0)).await;
-    assert_eq!(store.due(&name("oncall")).await.unwrap(), Some(at(0)));
+    assert_eq!(store.due(at(0)).await, Some(at(0)));
     let ownership = store.owned_by("me").await;
 
     let claimed = store.next(&ownership, at(5)).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_claim_puts_the_call_on_record_before_it_is_made(store: Fresh) {
     assert_eq!((record.attempt_log.len(), record.attempt_log[0].at, record.attempt_log[0].outcome), (1, at(5), None));
     assert_eq!(store.attempts_since(&channel(), at(0)).await.unwrap(), [at(5)]);
     assert_eq!(store.calls_in("2026-11").await, 1);
-    assert_eq!(store.due(&name("oncall")).await.unwrap(), None);
+    assert_eq!(store.due(at(5)).await, None);
 }
 
 async fn the_worst_goes_first_and_of_equals_the_oldest(store: Fresh) {
@@ -111,7 +111,7 @@ async fn a_retry_is_due_at_its_time_and_not_before(store: Fresh) {
     let claimed = store.next(&ownership, at(1)).await.unwrap();
     store.finish(&ownership, put_back(&claimed, at(31), true), at(1)).await.unwrap();
 
-    assert_eq!(store.due(&name("oncall")).await.unwrap(), Some(at(31)));
+    assert_eq!(store.due(at(1)).await, Some(at(31)));
     assert_eq!(store.shown(&id).await.next_attempt_at, Some(at(31)));
     assert!(store.next(&ownership, at(30)).await.is_none());
     let again = store.next(&ownership, at(31)).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_month_that_is_used_up_pays_no_call(store: Fresh) {
     assert!(store.take(&ownership, poor(), at(2)).await.is_some());
     assert_eq!(store.claim(&ownership, poor(), at(3)).await.unwrap(), Claim::MonthUsedUp);
     assert_eq!(store.calls_in("2026-11").await, 2);
-    assert_eq!(store.due(&name("oncall")).await.unwrap(), Some(at(0)), "the third one still waits");
+    assert_eq!(store.due(at(3)).await, Some(at(0)), "the third one still waits");
 }
 
 async fn what_is_critical_may_use_what_is_kept_for_it(store: Fresh) {

@@ -119,6 +119,12 @@ impl Model {
         head.map(|head| self.place(head))
     }
 
+    /// Somebody comes to a key who does not wait: nothing of it waits any longer.
+    fn free(&mut self, key: usize) {
+        let now = self.now;
+        self.lane.iter_mut().filter(|d| d.key == key && d.state == State::Queued).for_each(|d| d.due = d.due.min(now));
+    }
+
     fn become_state(&mut self, id: &DeliveryId, state: State, due: Timestamp) {
         let held = self.lane.iter_mut().find(|d| d.id == *id).unwrap();
         assert!(held.state.may_become(state), "{} may not become {state}", held.state);
@@ -152,6 +158,7 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
 async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity) {
     let accepted = store.accept(event(KEYS[key]).to("oncall", severity).0, model.now).await.unwrap();
     let id = accepted.deliveries[0].0.clone();
+    model.free(key);
     model.lane.push(Held { id, key, severity, state: State::Queued, due: model.now, taken_over: false });
 }
 
@@ -216,6 +223,9 @@ async fn act(store: &Fresh, model: &mut Model, which: usize, how: Hand) {
     if then != state {
         model.become_state(&id, then, model.now);
     }
+    if then == State::Queued {
+        model.free(model.lane[place].key);
+    }
 }
 
 /// Another owner comes: everything under way goes back, and the one before can do nothing any more.
@@ -238,7 +248,7 @@ async fn check(store: &Fresh, model: &Model) {
     let shown: Vec<_> = page.deliveries.iter().rev().map(|d| (&d.id, d.state)).collect();
     let held: Vec<_> = model.lane.iter().map(|d| (&d.id, d.state)).collect();
     assert_eq!(shown, held);
-    let due = store.due(&want().receiver).await.unwrap();
+    let due = store.due(model.now).await;
     assert_eq!(due.is_some_and(|at| at <= model.now), model.next(false).is_some());
     let earliest = model.heads().filter(|d| d.state == State::Queued).map(|d| d.due).min();
     assert_eq!(due.filter(|at| *at > model.now), earliest.filter(|at| *at > model.now));

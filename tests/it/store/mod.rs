@@ -52,6 +52,7 @@ use dingtalk_relay::model::message::{Composed, MsgKey};
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, EventId, Name};
 use dingtalk_relay::model::outcome::Outcome;
+use dingtalk_relay::store::queue::Take;
 use dingtalk_relay::store::{
     Accepted, Claim, Claimed, Finish, NewEvent, Next, Ownership, Store, StoreError, Want, sqlite as sqlite_store,
 };
@@ -130,6 +131,11 @@ impl Fresh {
         gone
     }
 
+    /// When anything of `oncall` may go.
+    async fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.waiting(&name("oncall"), 1, now).await.unwrap().map(|waiting| waiting.due_at)
+    }
+
     async fn shown(&self, id: &DeliveryId) -> Delivery {
         self.delivery(id).await.unwrap().unwrap().delivery
     }
@@ -170,6 +176,9 @@ fn want_of(receiver: &str) -> Want {
         calls: None,
         hold: false,
         probe: false,
+        take: Take::One,
+        overdue_before: None,
+        stale_before: Timestamp::MIN,
     }
 }
 
@@ -215,7 +224,8 @@ impl Post {
             footer: String::new(),
             buttons: Vec::new(),
         };
-        self.0.deliveries.push(NewDelivery { id: DeliveryId::fresh(), receiver: name(receiver), severity, content });
+        let (id, receiver) = (DeliveryId::fresh(), name(receiver));
+        self.0.deliveries.push(NewDelivery { id, receiver, severity, content, gather: Duration::ZERO });
         self
     }
 

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Warning};
 use dingtalk_relay::model::health::Health;
-use dingtalk_relay::store::sqlite::{OpenError, open};
+use dingtalk_relay::store::sqlite::open;
+use dingtalk_relay::store::sqlite::opening::OpenError;
 use dingtalk_relay::store::{AppRow, Finish, StoreError, Want};
 use rusqlite::Connection;
 

@@ -35,3 +35,27 @@ create table tolls (
 
 -- When the last of these calls was taken; null: before this was written down.
 alter table quota add column last_at integer;
+
+-- 1: it waits for company until next_attempt_at, and not for a retry: whatever goes in its lane may take it along.
+alter table deliveries add column gathers integer not null default 0 check (gathers in (0, 1));
+create index gathering on deliveries (receiver, next_attempt_at) where gathers = 1 and head = 1 and state = 'queued';
+
+-- Whether something critical waits is asked before each message.
+drop index waiting;
+create index waiting on deliveries (receiver, rank, next_attempt_at)
+    where head = 1 and state = 'queued' and next_attempt_at is not null;
+-- What waits in an order key, to be freed by a newcomer.
+create index waiting_in_key on deliveries (receiver, order_key) where state = 'queued' and next_attempt_at is not null;
+-- What is overdue, and where what is late ends.
+create index ready_by_age on deliveries (receiver, created_at)
+    where head = 1 and state = 'queued' and next_attempt_at is null;
+
+-- What a receiver was told last under an order key. It goes with its delivery.
+create table told (
+    receiver text not null,
+    order_key text not null,
+    delivery integer not null references deliveries (seq) on delete cascade,
+    primary key (receiver, order_key)
+) strict, without rowid;
+
+create index told_by on told (delivery);

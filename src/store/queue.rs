@@ -1,0 +1,54 @@
+//! What a lane asks of its queue before it claims: what waits, and how much of it one message is to take.
+//!
+//! A delivery is *ready* if it may go now, *waits* if it may go later, and *gathers* if it waits for company rather
+//! than for a retry: whatever goes in its lane may take it along. Whether to go now, alone or together, is decided in
+//! `dispatch`; the store counts and keeps the order.
+
+use jiff::Timestamp;
+
+use crate::model::name::{AttemptId, MessageId};
+
+/// The most deliveries one message carries, and the most bytes of stored contents it is made of: a transaction must
+/// not keep webhooks waiting, and memory must stay flat whatever waits.
+pub const MOST_DELIVERIES: usize = 1_000;
+/// See [`MOST_DELIVERIES`]. One delivery goes whatever its size.
+pub const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// How much a claim takes. A probe takes one delivery whatever is said here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// One delivery, late or not.
+    One,
+    /// One delivery; but where only late ones are left, those together, as a digest does.
+    OneUnlessLate,
+    /// A digest: of every ready order key all that is queued (also what waits behind its head), then what gathers; not
+    /// late and late ones never together. At most [`MOST_DELIVERIES`] and [`MOST_BYTES`].
+    Digest,
+}
+
+/// What waits in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The earliest time anything may go: in the past if something may go now. What gathers may go when its time has
+    /// come.
+    pub due_at: Timestamp,
+    /// How many deliveries may go now: what is ready and what is queued behind it, counted up to what was asked for.
+    pub ready: usize,
+    /// Whether something gathers that a message would take along.
+    pub gathering: bool,
+    /// Whether something critical is ready, or takes what is ready before it along.
+    pub critical: bool,
+    /// When the oldest that is ready was accepted; `None` if nothing is.
+    pub oldest_ready_at: Option<Timestamp>,
+}
+
+/// A claim that came to no call: its message had nothing to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsaid {
+    /// The message that was not made.
+    pub message: MessageId,
+    /// The attempt that was not.
+    pub attempt: AttemptId,
+    /// What its deliveries say of themselves, for a person.
+    pub reason: String,
+}

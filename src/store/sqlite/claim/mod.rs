@@ -1,0 +1,161 @@
+//! Taking what goes next in a lane: one delivery, or a digest of what is ready.
+//!
+//! `order` says which heads of order keys go first, so nothing is overtaken inside its key; `load` takes of each key
+//! what goes along. The deliveries become `sending`, their message and attempt are written and one unit of the month is
+//! taken, in one transaction *before* the call: whatever happens to the process then, the call is on record. A claim
+//! needs a living ownership (law 4).
+
+pub(super) mod load;
+pub(super) mod order;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::model::delivery::State;
+use crate::model::name::{AttemptId, MessageId};
+use crate::store::queue::{MOST_DELIVERIES, Take};
+use crate::store::sqlite::claim::load::Load;
+use crate::store::sqlite::claim::order::{Class, Order};
+use crate::store::sqlite::columns::millis;
+use crate::store::sqlite::failure::Failure;
+use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{moves, own, pauses, quota};
+use crate::store::{Claim, Claimed, ClaimedDelivery, Ownership, Want};
+
+/// The most order keys one digest looks at: some may have to be left for another message.
+const LOOKED_AT: usize = 2 * MOST_DELIVERIES;
+
+/// Takes what goes next.
+pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Timestamp) -> Result<Claim, Failure> {
+    own::check(&work.conn, ownership)?;
+    if pauses::paused_until(&work.conn, want.receiver.as_str(), now)?.is_some() {
+        return Ok(Claim::Nothing);
+    }
+    wake(&work.conn, want, now)?;
+    let least_rank = quota::least_rank(&work.conn, want)?;
+    let taken = take_readable(work, want, least_rank)?;
+    let Some((_, first)) = taken.first() else {
+        let waits = !next(&work.conn, want, 0)?.0.is_empty();
+        return Ok(if waits { Claim::MonthUsedUp } else { Claim::Nothing });
+    };
+    let late = first.created_at < want.stale_before;
+    quota::take(&work.conn, want, now)?;
+    let (row, message) = insert_message(&work.conn, ownership, want)?;
+    for (seq, _) in &taken {
+        moves::send(&work.conn, *seq, millis(now))?;
+        attach(&work.conn, row, *seq)?;
+    }
+    let attempt = insert_attempt(&work.conn, row, want, now)?;
+    let deliveries = taken.into_iter().map(|(_, delivery)| delivery).collect();
+    Ok(Claim::Taken(Claimed { message, attempt, deliveries, late }))
+}
+
+/// What has waited long enough may go, and does not gather any more. Each wait ends once, so a claim never looks at
+/// those that still wait; and where many end at once, each claim ends as many as it could take, the worst first.
+fn wake(conn: &Connection, want: &Want, now: Timestamp) -> rusqlite::Result<()> {
+    let mut room = MOST_DELIVERIES;
+    for rank in order::RANKS {
+        room -= conn.prepare_cached(WAKE)?.execute((want.receiver.as_str(), rank, millis(now), room as i64))?;
+    }
+    Ok(())
+}
+
+pub(super) const WAKE: &str = "
+    update deliveries set next_attempt_at = null, gathers = 0
+    where seq in (
+        select seq from deliveries
+        where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is not null
+        and rank = ?2 and next_attempt_at <= ?3 order by next_attempt_at limit ?4
+    )";
+
+/// What goes next, begun by a head of at least this rank, as far as this version can read it. The rest dies here with
+/// the reason: left where it is, it would stop its lane for ever; a human can redrive it once a version runs that
+/// reads it.
+fn take_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Result<Vec<(i64, ClaimedDelivery)>> {
+    loop {
+        let Load { taken, spoilt, .. } = load(&work.conn, want, least_rank)?;
+        if spoilt.is_empty() {
+            return Ok(taken);
+        }
+        for (seq, reason) in &spoilt {
+            let delivery = moves::standing(&work.conn, *seq)?;
+            tracing::warn!(receiver = %want.receiver, delivery = %delivery.id, error = reason, "given up unsent");
+            moves::give_up(work, &delivery, reason, false)?;
+            work.entered.push((delivery.receiver, State::Dead));
+        }
+    }
+}
+
+fn load(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<Load> {
+    let (heads, together) = next(conn, want, least_rank)?;
+    let mut load = Load::of(if together { MOST_DELIVERIES } else { 1 });
+    for head in heads {
+        if load.is_full() {
+            break;
+        }
+        load.take_key(conn, want.receiver.as_str(), head)?;
+    }
+    Ok(load)
+}
+
+/// The heads that go next, and whether they go together.
+fn next(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<(Vec<i64>, bool)> {
+    // Where the month pays for some only, a probe goes by rank too: by its turn it would look at all that waits.
+    if want.probe && least_rank == 0 {
+        return Ok((probed(conn, want.receiver.as_str())?, false));
+    }
+    let order = Order::of(conn, want, least_rank)?;
+    let Some(class) = order.next_class()? else { return Ok((Vec::new(), false)) };
+    let together = match want.take {
+        _ if want.probe => false,
+        Take::One => false,
+        Take::OneUnlessLate => class == Class::Late,
+        Take::Digest => true,
+    };
+    if !together {
+        return Ok((order.heads(class, 1)?, false));
+    }
+    let mut heads = order.heads(class, LOOKED_AT)?;
+    if class == Class::Fresh {
+        // What gathers is not late, however long it is told to wait.
+        heads.extend(order.gathering(MOST_DELIVERIES)?);
+    }
+    Ok((heads, true))
+}
+
+/// A probe takes what waits for its retry too: it is not about the delivery. Never tried comes first.
+fn probed(conn: &Connection, receiver: &str) -> rusqlite::Result<Vec<i64>> {
+    let head: Option<i64> = conn.prepare_cached(NEXT_PROBE)?.query_row([receiver], |row| row.get(0)).optional()?;
+    Ok(head.into_iter().collect())
+}
+
+pub(super) const NEXT_PROBE: &str = "
+    select seq from deliveries
+    where receiver = ?1 and head = 1 and state = 'queued'
+    order by tried_at, seq limit 1";
+
+fn insert_message(conn: &Connection, ownership: &Ownership, want: &Want) -> rusqlite::Result<(i64, MessageId)> {
+    let id = MessageId::fresh();
+    let row = conn.prepare_cached("insert into messages (id, app, epoch, hold) values (?1, ?2, ?3, ?4)")?.insert((
+        &id.0,
+        ownership.app.as_str(),
+        ownership.epoch,
+        want.hold,
+    ))?;
+    Ok((row, id))
+}
+
+fn attach(conn: &Connection, message: i64, delivery: i64) -> rusqlite::Result<()> {
+    conn.prepare_cached("insert into message_deliveries (message, delivery) values (?1, ?2)")?
+        .execute((message, delivery))
+        .map(drop)
+}
+
+fn insert_attempt(conn: &Connection, message: i64, want: &Want, now: Timestamp) -> rusqlite::Result<AttemptId> {
+    let id = AttemptId::fresh();
+    let sql = "insert into attempts (id, message, channel, organisation, month, started_at)
+               values (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (organisation, month) = (want.organisation.as_str(), want.month.to_string());
+    conn.prepare_cached(sql)?.execute((&id.0, message, want.channel.as_str(), organisation, month, millis(now)))?;
+    Ok(id)
+}
