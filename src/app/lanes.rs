@@ -17,9 +17,11 @@ use jiff::Timestamp;
 
 use crate::config::{App, Config, Receiver};
 use crate::dingtalk::Client;
+use crate::dispatch::fallback::Fallback;
 use crate::dispatch::lane::Lane;
 use crate::gate::channel::{Channel, Settings};
 use crate::gate::{Gate, view};
+use crate::model::form::Style;
 use crate::model::name::{ChannelKey, Name};
 use crate::model::view::{AppState, LaneState};
 use crate::receipts::Receipts;
@@ -93,6 +95,7 @@ impl Plan {
             return false;
         };
         before.config.receivers.get(receiver) == Some(settings)
+            && style_of_heir(&before.config, settings) == style_of_heir(&self.parts.config, settings)
             && before.config.retry == self.parts.config.retry
             && self.keeps_gate(&settings.app)
             && self.parts.channels.contains_key(&key(settings))
@@ -204,7 +207,14 @@ impl Plan {
 fn lane(parts: &Parts, receiver: &Name, store: &Arc<dyn Store>) -> Lane {
     let settings = &parts.config.receivers[receiver];
     let (gate, channel) = (Arc::clone(&parts.gates[&settings.app]), Arc::clone(&parts.channels[&key(settings)]));
-    Lane::new(receiver.clone(), settings, parts.config.retry.clone(), gate, channel, Arc::clone(store))
+    let heir = settings.fallback.as_ref().zip(style_of_heir(&parts.config, settings));
+    let fallback = heir.map(|(to, style)| Fallback::of(receiver, to.clone(), style.clone(), settings.fallback_after));
+    Lane::new(receiver.clone(), settings, fallback, parts.config.retry.clone(), gate, channel, Arc::clone(store))
+}
+
+/// How who takes over from a receiver is spoken to: what is handed over says why.
+fn style_of_heir<'c>(config: &'c Config, settings: &Receiver) -> Option<&'c Style> {
+    config.receivers.get(settings.fallback.as_ref()?).map(|heir| &heir.style)
 }
 
 fn key(receiver: &Receiver) -> ChannelKey {

@@ -4,23 +4,28 @@
 //! mend: the channel, the app, or a month that is used up, which is why a lane that is only down or cooling, or
 //! paused by a human, keeps its queue. While a probe is due nothing is handed over: the probe may open the lane, and
 //! what it carries goes over only if it fails. What is handed over says in a line whom it was meant for; its title
-//! stays. The store does the handing over, once for each delivery.
+//! stays. The line is in the language and the time zone of who takes over. The store does the handing over, once for
+//! each delivery.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::form::Style;
 use crate::model::health::{Block, Go, Health, later};
 use crate::model::name::Name;
+use crate::model::spoken;
 use crate::store::handing::{HandOver, Heir};
 
 /// Who takes over, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fallback {
     /// Whose lane it guards.
     of: Name,
     /// The receiver that takes over.
     to: Name,
+    /// How that one is spoken to.
+    style: Style,
     /// How long the lane may be blocked until then.
     after: Duration,
 }
@@ -37,9 +42,9 @@ pub enum Course {
 }
 
 impl Fallback {
-    /// The receiver `to` takes over from `of` when that has been blocked for so long.
-    pub fn of(of: &Name, to: Name, after: Duration) -> Self {
-        Self { of: of.clone(), to, after }
+    /// The receiver `to`, which is spoken to in that style, takes over from `of` when that has been blocked for so long.
+    pub fn of(of: &Name, to: Name, style: Style, after: Duration) -> Self {
+        Self { of: of.clone(), to, style, after }
     }
 
     /// The receiver that takes over.
@@ -50,7 +55,9 @@ impl Fallback {
     /// What the store is to do with the queue that this blocks, at most `limit` deliveries at a time.
     pub fn hand_over(&self, block: &Block, limit: usize) -> HandOver {
         let since = block.since.strftime("%Y-%m-%d %H:%M UTC");
-        let note = format!("which is blocked since {since}: {}", plain(&block.code));
+        let (read, code) = (spoken::at(block.since, &self.style.timezone), plain(&block.code));
+        let english = format!("which is blocked since {read}: {code}");
+        let note = self.style.language.of(english, format!("但自 {read} 起已被阻塞：{code}"));
         HandOver {
             receiver: self.of.clone(),
             to: self.heir(&note),
@@ -61,11 +68,15 @@ impl Fallback {
 
     /// Who takes over a delivery that died of this code.
     pub fn heir_of_dead(&self, code: &str) -> Heir {
-        self.heir(&format!("where it could not be sent: {}", plain(code)))
+        let code = plain(code);
+        let english = format!("where it could not be sent: {code}");
+        self.heir(&self.style.language.of(english, format!("但未能发出：{code}")))
     }
 
     fn heir(&self, why: &str) -> Heir {
-        Heir { receiver: self.to.clone(), note: format!("Meant for **{}**, {why}", plain(self.of.as_str())) }
+        let of = plain(self.of.as_str());
+        let note = self.style.language.of(format!("Meant for **{of}**, {why}"), format!("本应发给 **{of}**，{why}"));
+        Heir { receiver: self.to.clone(), note }
     }
 
     /// What to do at `now`, by the states of all that a call passes: channel, app, month.
@@ -97,13 +108,18 @@ fn plain(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::health::{Cause, Happening, News};
+    use crate::model::language::Language;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
     }
 
     fn fallback() -> Fallback {
-        Fallback::of(&"on_call".parse().unwrap(), "night".parse().unwrap(), Duration::from_secs(120))
+        fallback_read_in(Style::default())
+    }
+
+    fn fallback_read_in(style: Style) -> Fallback {
+        Fallback::of(&"on_call".parse().unwrap(), "night".parse().unwrap(), style, Duration::from_secs(120))
     }
 
     /// Blocked at that second; every probe since then failed.
@@ -138,6 +154,19 @@ mod tests {
         assert_eq!(handing.reason, "blocked since 2026-09-21 14:13 UTC: month_used_up (Send less.)");
         let dead = fallback().heir_of_dead("contain.unsafe.url");
         assert_eq!(dead.note, r"Meant for **on\_call**, where it could not be sent: contain.unsafe.url");
+    }
+
+    #[test]
+    fn who_takes_over_is_told_in_his_language_and_time_and_the_reason_stays_as_it_is() {
+        let Health::Blocked(block) = blocked(Cause::Channel, 0, &[]) else { panic!() };
+        let block = Block { code: "robot_not_in_group".into(), ..block };
+        let timezone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+        let chinese = fallback_read_in(Style { language: Language::Zh, timezone, ..Style::default() });
+        let handing = chinese.hand_over(&block, 9);
+        let note = r"本应发给 **on\_call**，但自 2026-09-21 22:13 UTC+8 起已被阻塞：robot\_not\_in\_group";
+        assert_eq!(handing.to.note, note);
+        assert_eq!(handing.reason, fallback().hand_over(&block, 9).reason);
+        assert_eq!(chinese.heir_of_dead("forbidden").note, r"本应发给 **on\_call**，但未能发出：forbidden");
     }
 
     #[test]

@@ -76,10 +76,11 @@ pub enum Step {
 }
 
 impl Lane {
-    /// The lane of a receiver; `channel` is one of the gate's.
+    /// The lane of a receiver; `channel` is one of the gate's, and `fallback` who takes over from it, if anybody does.
     pub fn new(
         receiver: Name,
         settings: &Receiver,
+        fallback: Option<Fallback>,
         retry: Retry,
         gate: Arc<Gate>,
         channel: Arc<Channel>,
@@ -93,8 +94,6 @@ impl Lane {
         let hold = settings.on_unknown_outcome == OnUnknownOutcome::Hold;
         let ask_receipts_after =
             settings.receipts.enabled.then(|| settings.receipts.ask_after.first().copied()).flatten();
-        let fallback =
-            settings.fallback.as_ref().map(|to| Fallback::of(&receiver, to.clone(), settings.fallback_after));
         Self {
             receiver,
             target,

@@ -92,6 +92,7 @@ mod tests {
 
     use super::*;
     use crate::model::content::Content;
+    use crate::model::form::Style;
     use crate::model::name::DeliveryId;
     use crate::model::outcome::Scope;
 
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_fallback_takes_over_what_dies_and_nothing_that_is_held() {
-        let (retry, fallback) = (retry(), Fallback::of(&"oncall".parse().unwrap(), "night".parse().unwrap(), MINUTE));
+        let (retry, fallback) =
+            (retry(), Fallback::of(&"oncall".parse().unwrap(), "night".parse().unwrap(), Style::default(), MINUTE));
         let given = Circumstances { retry: &retry, hold: true, excused: false, fallback: Some(&fallback), now: at(0) };
         let heir = |verdict, failures| match next(Some(&verdict), &failed(failures), None, given) {
             Next::Dead { heir, .. } => heir.map(|heir| heir.receiver.to_string()),

@@ -128,7 +128,7 @@ impl Tally {
         let firing = self.worst().map(|(severity, count)| {
             let (all, worst) = (self.firing(), self::severity(severity, language));
             if count == all {
-                language.of(format!("{all} {worst} firing"), format!("{all} 条{worst}告警"))
+                language.of(format!("{all} {worst} firing"), format!("{all} 条{}", level(severity, worst)))
             } else {
                 language.of(format!("{all} firing ({count} {worst})"), format!("{all} 条告警（{count} 条{worst}）"))
             }
@@ -156,6 +156,11 @@ impl Tally {
         let all = firing.chain([notices, resolved]);
         all.filter(|(count, _)| *count > 0).map(|(_, said)| said).collect()
     }
+}
+
+/// `严重告警`, but `警告` and not `警告告警`: the words for what is milder say it already.
+fn level(severity: Severity, word: &str) -> String {
+    if severity == Severity::Critical { format!("{word}告警") } else { word.to_owned() }
 }
 
 /// `1 notice`, `2 notices`, `2 条通知`.
@@ -216,7 +221,7 @@ mod tests {
             (
                 vec![(Resolved, Critical), (Notice, Info), (Notice, Info), (Firing, Info)],
                 "1 info firing, 2 notices, 1 resolved",
-                "1 条提示告警，2 条通知，1 条已恢复",
+                "1 条提示，2 条通知，1 条已恢复",
             ),
         ] {
             let tally = Tally::of(items.iter().copied());

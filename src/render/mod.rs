@@ -43,6 +43,9 @@
 //! | `links` | what all items share, and the sender's own: a list of `{title, url}` |
 //! | `shared` | what all items say alike: `labels`, `summary`, `description`, `notes`, `when`, `links` |
 //! | `items` | every item, the worst first |
+//! | `left_out` | what the sender left out, said: `**+40 more** that Alertmanager left out`; empty if nothing |
+//! | `language` | the receiver's: `en` or `zh`. `counts`, `title`, `left_out` and every `when` are in it |
+//! | `words` | the built-in words in it: `words.critical`, `words.resolved`, `words.runbook`, `words.colon`, … |
 //!
 //! | `item` | in `item` and `item_short` |
 //! |---|---|

@@ -128,7 +128,7 @@ impl<'e> Detail<'e> {
         let name = outside::clipped(&outside::one_line(&item.name), 80);
         let language = audience.language;
         let labels = item.labels.iter().filter(|(key, value)| !is_said_elsewhere(key, value, item));
-        let labels = labels.map(|(key, value)| (words::label(key, kind, language), value));
+        let labels = labels.map(|(key, value)| words::label((key, value), kind, language));
         Self {
             item,
             name: if name.is_empty() { Word::NoName.of(language).to_owned() } else { name },

@@ -128,13 +128,29 @@ pub(crate) fn names(shown: &[String], all: usize, language: Language) -> String 
     }
 }
 
-/// What a label is called that a source of ours has named: those of GitHub's deliveries. Any other label is its
-/// sender's, and stays as it is.
-pub(crate) fn label<'l>(name: &'l str, kind: &str, language: Language) -> &'l str {
-    let ours = language == Language::Zh && kind == "github";
-    let known = LABELS_OF_GITHUB.iter().find(|(english, _)| ours && *english == name);
-    known.map_or(name, |(_, chinese)| chinese)
+/// What a label is called, and how bad an alert is, where a source of ours has named it: in GitHub's deliveries. Any
+/// other label is its sender's, and stays as it is.
+pub(crate) fn label<'l>((name, value): (&'l str, &'l str), kind: &str, language: Language) -> (&'l str, &'l str) {
+    if language == Language::En || kind != "github" {
+        return (name, value);
+    }
+    let known = |table: &'static [(&str, &str)], word: &'l str| {
+        table.iter().find(|(english, _)| *english == word).map_or(word, |(_, chinese)| chinese)
+    };
+    let value = if name == "severity" { known(SEVERITIES_OF_GITHUB, value) } else { value };
+    (known(LABELS_OF_GITHUB, name), value)
 }
+
+const SEVERITIES_OF_GITHUB: &[(&str, &str)] = &[
+    ("critical", "严重"),
+    ("error", "错误"),
+    ("high", "高危"),
+    ("low", "低危"),
+    ("medium", "中危"),
+    ("moderate", "中危"),
+    ("note", "提示"),
+    ("warning", "警告"),
+];
 
 const LABELS_OF_GITHUB: &[(&str, &str)] = &[
     ("assignee", "负责人"),
@@ -198,9 +214,11 @@ mod tests {
 
     #[test]
     fn a_label_is_translated_only_where_the_relay_has_named_it() {
-        assert_eq!(label("branch", "github", Language::Zh), "分支");
+        let severity = ("severity", "high");
+        assert_eq!(label(severity, "github", Language::Zh), ("严重程度", "高危"));
+        assert_eq!(label(("branch", "high"), "github", Language::Zh), ("分支", "high"));
         for (kind, language) in [("github", Language::En), ("alertmanager", Language::Zh)] {
-            assert_eq!(label("branch", kind, language), "branch");
+            assert_eq!(label(severity, kind, language), severity);
         }
     }
 }

@@ -28,12 +28,14 @@ pub fn decode(source: &Name, severities: &Severities, body: &[u8], received_at: 
     let order_key = group.key.clone().unwrap_or_else(|| key_of(&group.labels));
     let dedup_key = dedup_key(&order_key, group.receiver.as_deref(), &group.alerts);
     let items: Vec<Item> = group.alerts.into_iter().map(|alert| item(alert, severities)).collect();
+    let (title, count) = (title(&group.labels, &items), items.len());
+    let title_in_chinese = title.is_none().then(|| format!("{count} 条告警"));
     Ok(Event {
         id: EventId::fresh(),
         source: source.clone(),
         kind: KIND,
-        title: title(&group.labels, &items),
-        title_in_chinese: None,
+        title: title.unwrap_or_else(|| format!("{count} alert{}", if count == 1 { "" } else { "s" })),
+        title_in_chinese,
         url: group.external_url.as_deref().and_then(web_address),
         received_at,
         order_key,
@@ -67,26 +69,26 @@ fn is_zero(time: Timestamp) -> bool {
 }
 
 /// What a person calls an alert: the `alertname`, which only alerts posted by hand lack; then the summary's first
-/// line, if there is one.
+/// line. Empty if there is none either: what then stands there is said in the reader's language.
 fn name(labels: &Labels, annotations: &Labels) -> String {
     let words = [labels.get("alertname"), annotations.get("summary")];
     let lines = words.into_iter().flatten().filter_map(|text| text.lines().map(str::trim).find(|l| !l.is_empty()));
-    lines.map(|line| one_line(line, LONGEST_TITLE)).next().unwrap_or_else(|| "unnamed alert".to_owned())
+    lines.map(|line| one_line(line, LONGEST_TITLE)).next().unwrap_or_default()
 }
 
 /// What the group is about, in one line: the `alertname` it was grouped by, and the other group labels behind it. A
-/// group without labels is called by its only item, or by their number.
-fn title(group: &Labels, items: &[Item]) -> String {
+/// group without labels is called by its only item; `None` where only their number can be told.
+fn title(group: &Labels, items: &[Item]) -> Option<String> {
     let others = group.iter().filter(|(name, _)| *name != "alertname").map(|(name, value)| format!("{name}={value}"));
     let others = others.collect::<Vec<_>>().join(", ");
     let title = match (group.get("alertname"), others.is_empty(), items) {
         (Some(name), true, _) => name.clone(),
         (Some(name), false, _) => format!("{name} ({others})"),
         (None, false, _) => others,
-        (None, true, [only]) => only.name.clone(),
-        (None, true, items) => format!("{} alerts", items.len()),
+        (None, true, [only]) if !only.name.is_empty() => only.name.clone(),
+        (None, true, _) => return None,
     };
-    one_line(&title, LONGEST_TITLE)
+    Some(one_line(&title, LONGEST_TITLE))
 }
 
 /// Alertmanager quotes the receiver's name as a regular expression (`team\.a`) before it sends it; people write the

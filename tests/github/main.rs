@@ -7,6 +7,8 @@
 
 mod examples;
 mod messages;
+#[path = "../it/chinese/ours.rs"]
+mod ours;
 #[path = "../it/github/shown.rs"]
 mod shown;
 mod signed;

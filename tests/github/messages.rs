@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use dingtalk_relay::compose::BUDGET;
 
 use crate::examples::{self, Example};
+use crate::ours::{all_in_chinese, latin};
 use crate::shown::Bench;
 
 /// How many examples there are, and how many of them are pings. A newer package may have more.
@@ -45,5 +46,24 @@ fn what_the_first_example_of_each_event_says() {
         table += &format!("{name} {}\n    {}\n    {url}\n", action.as_deref().unwrap_or("-"), event.title);
     }
     assert_eq!(seen.len(), 58);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn whoever_reads_chinese_reads_no_english_word_of_ours() {
+    let (bench, mut left, mut seen, mut table) = (Bench::new(), BTreeSet::new(), BTreeSet::new(), String::new());
+    for Example { event: name, action, payload } in examples::all() {
+        let Some(event) = bench.event(&name, &all_in_chinese(&payload)) else { continue };
+        let message = bench.message_to("zh", &event);
+        let words = latin(&format!("{}\n{}", message.title, message.text));
+        left.extend(words.into_iter().map(|word| format!("{name} {}: {word}", action.as_deref().unwrap_or("-"))));
+        if seen.insert(format!("{name} {action:?}")) {
+            let told = bench.message_to("zh", &bench.event(&name, &payload).unwrap());
+            table += &format!("{name} {}: {}\n", action.as_deref().unwrap_or("-"), told.title);
+        }
+    }
+    // The action of a dispatch is whatever its sender calls it.
+    let dispatched = ["on", "demand", "test"].map(|word| format!("repository_dispatch on-demand-test: {word}"));
+    assert_eq!(left, BTreeSet::from(dispatched));
     insta::assert_snapshot!(table);
 }

@@ -5,6 +5,7 @@
 
 mod any_order;
 mod dying;
+mod language;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -44,22 +45,17 @@ impl Town {
         let clock = Arc::clone(&hands);
         let clock = move || clock.get().map_or_else(|| BEGIN.parse().unwrap(), Hands::now);
         let other = Simulator::start(Options { clock: Arc::new(clock), ..Options::default() }).await.unwrap();
-        let elsewhere = format!(
-            "
-organisations: {{ elsewhere: {{ calls_per_month: 5000 }} }}
-apps:
-  spare: {{ base_url: '{}', app_key: ding-spare, app_secret: s, organisation: elsewhere }}
-receivers:
-  oncall: {{ fallback: refuge }}
-  refuge: {{ app: spare, open_conversation_id: cid-refuge==, {refuge} }}
-{more}",
-            other.base_url()
-        );
+        let elsewhere = settings(&other, refuge, more);
         let options = |clock: Hands| {
             assert!(hands.set(clock.clone()).is_ok());
             Options { clock: Arc::new(move || clock.now()), ..Options::default() }
         };
         Self { bench: Bench::with(&elsewhere, BEGIN, options).await, refuge: other }
+    }
+
+    /// Another configuration of the fallback is taken.
+    async fn reload(&mut self, refuge: &str) {
+        self.bench.reload(&settings(&self.refuge, refuge, "")).await;
     }
 
     /// From now on the group of `oncall` takes nothing.
@@ -97,6 +93,20 @@ receivers:
     async fn work_for(&mut self, span: Duration) {
         self.bench.work_for(span).await;
     }
+}
+
+fn settings(other: &Simulator, refuge: &str, more: &str) -> String {
+    format!(
+        "
+organisations: {{ elsewhere: {{ calls_per_month: 5000 }} }}
+apps:
+  spare: {{ base_url: '{}', app_key: ding-spare, app_secret: s, organisation: elsewhere }}
+receivers:
+  oncall: {{ fallback: refuge }}
+  refuge: {{ app: spare, open_conversation_id: cid-refuge==, {refuge} }}
+{more}",
+        other.base_url()
+    )
 }
 
 /// The deliveries to one receiver, the first accepted one first.

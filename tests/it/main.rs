@@ -5,6 +5,7 @@
 mod actions;
 mod architecture;
 mod bad_days;
+mod chinese;
 mod config;
 mod crash;
 mod dingtalk;

@@ -54,7 +54,7 @@ impl Voice<'_> {
                 vec![self.waiting(waiting), self.block(block), self.probe(block)],
             ),
             Trouble::LaneBlocked { block, waiting, fallback } => {
-                let names = waiting.receivers.join(", ");
+                let names = waiting.receivers.join(spoken::comma(self.language));
                 let fallback = self.fallback(fallback.as_deref());
                 (
                     self.say(format!("{names} is blocked"), format!("{names} 已被阻塞（blocked）")),
@@ -148,7 +148,7 @@ impl Voice<'_> {
                 "修复原因后，可在页面上或用 `POST /api/v1/deliveries/redrive` 重新发送。".to_owned(),
             )
         });
-        let lines = [Some(first), Some(quoted(&toll.reason)), heir, mend].into_iter().flatten().collect();
+        let lines = [Some(first), Some(self.why(&toll.reason)), heir, mend].into_iter().flatten().collect();
         self.wording(title, None, lines)
     }
 
@@ -213,7 +213,7 @@ impl Voice<'_> {
 
     fn waiting(self, Waiting { receivers, queued }: &Waiting) -> String {
         let (shown, more) = receivers.split_at(receivers.len().min(MOST_NAMES));
-        let mut names = escaped(&shown.join(", "));
+        let mut names = escaped(&shown.join(spoken::comma(self.language)));
         if !more.is_empty() {
             names.push_str(&format!(" +{}", more.len()));
         }
@@ -233,6 +233,20 @@ impl Voice<'_> {
     fn block(self, block: &BlockView) -> String {
         let known = codes::explain(&block.code).map(|known| known.hint(self.language));
         format!("{}: {}", escaped(&block.code), escaped(&one_line(known.unwrap_or(&block.reason))))
+    }
+
+    /// Why something died or was handed over. It is stored in English, for the page and the API are; who reads another
+    /// language is told what its code means, if it names one that is known.
+    fn why(self, reason: &str) -> String {
+        let (before, behind) = reason.split_once(" (").unwrap_or((reason, ""));
+        let is_held = reason.starts_with("held: ");
+        // `…: a.code (what it means)`, and what is held: `… (a.code); redrive it …`.
+        let code = if is_held { behind.split(')').next() } else { before.rsplit(' ').next() };
+        let known = code.and_then(codes::explain).filter(|_| self.language == Language::Zh);
+        let Some(known) = known else { return quoted(reason) };
+        let held =
+            if is_held { "可能已送达，故未自动重发；确认没有收到后再手动重发。" } else { "" };
+        format!("{}: {held}{}", escaped(known.code), escaped(&one_line(known.hint(self.language))))
     }
 
     fn probe(self, block: &BlockView) -> String {
@@ -260,4 +274,37 @@ impl Voice<'_> {
 /// A text that may come from outside, on one line.
 fn quoted(text: &str) -> String {
     escaped(&clipped(&one_line(text), LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_in_chinese_where_its_code_is_known() {
+        let zone = TimeZone::UTC;
+        let voice = |language| Voice { language, zone: &zone, page: None };
+        let hint = codes::explain("timeout").unwrap().hint(Language::Zh);
+        let said = escaped(hint);
+        for (reason, chinese) in [
+            ("tried 5 times, the last time: timeout (No answer came.)", format!("timeout: {said}")),
+            ("blocked since 2026-11-21 12:00 UTC: timeout (No answer (of any kind) came.)", format!("timeout: {said}")),
+            (
+                "DingTalk refused the message in 2 forms, each plainer than the one before: a.b, timeout (So.)",
+                format!("timeout: {said}"),
+            ),
+            (
+                "held: it may have arrived (timeout); redrive it if it has not",
+                format!("timeout: 可能已送达，故未自动重发；确认没有收到后再手动重发。{said}"),
+            ),
+            (
+                "tried 5 times, the last time: no.such.code (Odd.)",
+                quoted("tried 5 times, the last time: no.such.code (Odd.)"),
+            ),
+            ("", String::new()),
+        ] {
+            assert_eq!(voice(Language::Zh).why(reason), chinese);
+            assert_eq!(voice(Language::En).why(reason), quoted(reason));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What happened, in one Chinese line: `octo/repo：Issue #12 已打开（octocat）`.
+//! What happened, in one Chinese line: `octo/repo：Issue #12 已创建（octocat）`.
 //!
 //! Built like the English line of `happening`, by the same rule and from the same parts: the repository, the object,
 //! what was done to it, by whom. One shape fits every verb, the passive one, with who did it in brackets behind: it is
@@ -74,12 +74,12 @@ const NOUNS: &[(&str, &str)] = &[
 
 /// What was done: event (`*`: any), GitHub's word, ours. The first that fits counts.
 const VERBS: &[(&str, &str, &str)] = &[
-    ("check_run", "requested_action", "请求了操作"),
+    ("check_run", "requested_action", "已请求操作"),
     ("check_suite", "requested", "已请求"),
     ("commit_comment", "created", "有新评论"),
     ("create", "", "已创建"),
     ("delete", "", "已删除"),
-    ("deployment_review", "requested", "待审批"),
+    ("deployment_review", "requested", "待处理"),
     ("discussion_comment", "created", "有新评论"),
     ("fork", "", ""),
     ("gollum", "created", "已创建"),
@@ -90,6 +90,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("installation", "unsuspend", "已恢复"),
     ("issue_comment", "created", "有新评论"),
     ("merge_group", "checks_requested", "请求检查"),
+    ("milestone", "opened", "已重新打开"),
     ("organization", "member_added", "有新成员"),
     ("organization", "member_invited", "邀请了新成员"),
     ("organization", "member_removed", "移除了成员"),
@@ -150,7 +151,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("*", "milestoned", "已加入里程碑"),
     ("*", "moved", "已移动"),
     ("*", "new_permissions_accepted", "已接受新权限"),
-    ("*", "opened", "已打开"),
+    ("*", "opened", "已创建"),
     ("*", "pending_cancellation", "即将取消"),
     ("*", "pending_change", "即将变更"),
     ("*", "pending_change_cancelled", "已取消变更"),
@@ -255,7 +256,7 @@ fn run(happening: &Happening<'_>, word: &str) -> String {
     format!("{}{name}", joined(&of(NOUNS, &happening.noun()), &of(OUTCOMES, word)))
 }
 
-/// `Issue #12 已打开（octocat）`, `PR #2 的评论已删除（octocat）`.
+/// `Issue #12 已创建（octocat）`, `PR #2 的评论已删除（octocat）`.
 fn deed(happening: &Happening<'_>) -> String {
     let action = happening.telling_action();
     let fits = |event: &str| event == happening.event || event == "*";

@@ -35,7 +35,9 @@ impl Bench {
         let source = Source { kind, auth, dedup_window, severity, fields };
         let receivers = "
 apps: { ops: { base_url: 'http://127.0.0.1:1', app_key: ding-test, app_secret: not-a-secret } }
-receivers: { dev: { app: ops, open_conversation_id: cid-dev== } }
+receivers:
+  dev: { app: ops, open_conversation_id: cid-dev== }
+  zh: { app: ops, open_conversation_id: cid-zh==, language: zh }
 route: { receiver: dev }
 ";
         Self {
@@ -65,8 +67,13 @@ route: { receiver: dev }
 
     /// The message of an event.
     pub fn message(&self, event: &Event) -> Shown {
+        self.message_to("dev", event)
+    }
+
+    /// The message to one of the two receivers.
+    pub fn message_to(&self, receiver: &str, event: &Event) -> Shown {
         let items: Vec<&Item> = event.items.iter().collect();
-        let content = self.renderer.render(event, &items, &"dev".parse().unwrap());
+        let content = self.renderer.render(event, &items, &receiver.parse().unwrap());
         let param = compose::single(&content, &Style::default(), &Form::default(), BUDGET).msg_param;
         let fields: Value = serde_json::from_str(&param).unwrap();
         let text = |field: &str| fields[field].as_str().unwrap().to_owned();
