@@ -11,6 +11,7 @@ pub mod aside;
 pub mod channel;
 pub mod limiter;
 mod line;
+mod month;
 pub mod observe;
 mod pace;
 pub mod renewal;
@@ -23,14 +24,14 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::config;
-use crate::dingtalk::{Client, codes, verdict};
+use crate::dingtalk::{Client, verdict};
 use crate::gate::aside::Pauses;
 use crate::gate::channel::Channel;
 use crate::gate::line::Line;
+use crate::gate::month::used_up_since;
 use crate::gate::pace::Pace;
 use crate::model::budget::{Budget, Calls};
-use crate::model::health::{Block, Cause, Go, Health, later};
-use crate::model::language::Language;
+use crate::model::health::{Cause, Go, Health, later};
 use crate::model::message::{Answer, Composed, Target};
 use crate::model::month::Month;
 use crate::model::name::Name;
@@ -338,28 +339,6 @@ impl Gate {
         Ok(Errand(self))
     }
 
-    /// Whether the month's calls were used up when somebody last looked.
-    pub fn is_used_up(&self, month: Month) -> bool {
-        self.inner().used_up.is_some_and(|(used_up, _)| used_up == month)
-    }
-
-    /// Remembers that the month that `now` falls into has no call left.
-    pub async fn note_used_up(&self, now: Timestamp) -> Result<(), StoreError> {
-        let month = Month::of(now);
-        if !self.is_used_up(month) {
-            let since = since_the_last_call(self.store.as_ref(), &self.organisation, month, now).await?;
-            self.inner().used_up = Some((month, since));
-            tracing::warn!(app = %self.app, organisation = %self.organisation, %month, "the month's calls are used up; its queue is kept");
-        }
-        Ok(())
-    }
-
-    /// Remembers that it has calls. One that DingTalk did not count is given back, so even a month that was used up may
-    /// have one again.
-    pub fn note_calls_left(&self) {
-        self.inner().used_up = None;
-    }
-
     /// The app's state as it is now, to be stored.
     pub fn row(&self) -> AppRow {
         self.row_of(&self.inner())
@@ -410,14 +389,6 @@ impl Gate {
         }
     }
 
-    /// Blocked if the month that `now` falls into is used up by our own count, else flowing.
-    pub fn month(&self, now: Timestamp) -> Health {
-        match self.inner().used_up {
-            Some((month, since)) if month == Month::of(now) => Health::Blocked(used_up(month, since)),
-            _ => Health::Flowing,
-        }
-    }
-
     fn row_of(&self, inner: &Inner) -> AppRow {
         AppRow { app: self.app.clone(), health: inner.health.clone(), rate: inner.pace.lowered() }
     }
@@ -426,34 +397,4 @@ impl Gate {
         // A panic cannot leave the fields half-written: each is assigned whole.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The month of `now` and since when it has no call left, if that is so by our own count.
-async fn used_up_since(
-    store: &dyn Store,
-    organisation: &Name,
-    limit: u64,
-    now: Timestamp,
-) -> Result<Option<(Month, Timestamp)>, StoreError> {
-    let month = Month::of(now);
-    if store.calls(organisation, month).await? < limit {
-        return Ok(None);
-    }
-    Ok(Some((month, since_the_last_call(store, organisation, month, now).await?)))
-}
-
-/// Not since somebody found it out, which another start would not know.
-async fn since_the_last_call(
-    store: &dyn Store,
-    organisation: &Name,
-    month: Month,
-    now: Timestamp,
-) -> Result<Timestamp, StoreError> {
-    Ok(store.last_call(organisation, month).await?.map_or(now, |last| last.min(now)))
-}
-
-fn used_up(month: Month, since: Timestamp) -> Block {
-    let code = "month_used_up";
-    let reason = codes::explain(code).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default();
-    Block { since, probe_at: month.end(), times: 0, code: code.to_owned(), reason, cause: Cause::Month }
 }
