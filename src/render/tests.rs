@@ -205,6 +205,25 @@ fn a_template_says_anew_what_is_to_be_different() {
 }
 
 #[test]
+fn a_template_of_ones_own_finds_the_words_of_whoever_reads_it() {
+    let mut own = renderer(
+        "{% extends 'alertmanager' %}
+        {% block title %}{{ words[severity] }}{{ words.colon }}{{ subject }} ({{ language }}){% endblock %}
+        {% block footer %}{{ left_out }} {{ words.runbook }}{% endblock %}",
+    );
+    let event = Event { truncated: 3, ..event(vec![item("Down", Severity::Critical, Status::Firing)]) };
+    let content = render(&own, &event);
+    assert_eq!(content.title, "critical: Down (en)");
+    assert_eq!(content.footer, "**+3 more** that Alertmanager left out Runbook");
+
+    let taste = own.receivers.get_mut(&"oncall".parse::<Name>().unwrap()).unwrap();
+    taste.audience.language = Language::Zh;
+    let content = render(&own, &event);
+    assert_eq!(content.title, "严重：Down (zh)");
+    assert_eq!(content.footer, "**还有 3 条**被 Alertmanager 省略 处理手册");
+}
+
+#[test]
 fn where_a_template_fails_the_plain_built_in_stands_in() {
     let event = event(vec![item("Down", Severity::Critical, Status::Firing)]);
     for failing in [
