@@ -20,8 +20,10 @@ use crate::dingtalk::Client;
 use crate::dispatch::fallback::Fallback;
 use crate::dispatch::lane::Lane;
 use crate::gate::channel::{Channel, Settings};
+use crate::gate::turns::Turns;
 use crate::gate::{Gate, view};
 use crate::model::form::Style;
+use crate::model::month::Month;
 use crate::model::name::{ChannelKey, Name};
 use crate::model::view::{AppState, LaneState};
 use crate::receipts::Receipts;
@@ -34,6 +36,8 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// One for each app.
     pub gates: BTreeMap<Name, Arc<Gate>>,
+    /// One for each organisation: who of its lanes is next when its month is spaced out.
+    pub turns: BTreeMap<Name, Arc<Turns>>,
     /// One for each robot in each group.
     pub channels: BTreeMap<ChannelKey, Arc<Channel>>,
 }
@@ -72,7 +76,12 @@ impl Plan {
     /// # Errors
     /// When an app's client cannot be made: in practice, when there are no CA certificates on this machine.
     pub fn new(before: Option<&Parts>, config: &Arc<Config>) -> anyhow::Result<Self> {
-        let parts = Parts { config: Arc::clone(config), gates: BTreeMap::new(), channels: BTreeMap::new() };
+        let parts = Parts {
+            config: Arc::clone(config),
+            gates: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            channels: BTreeMap::new(),
+        };
         let mut plan = Self { parts, clients: BTreeMap::new(), before: before.cloned() };
         for (name, app) in &config.apps {
             match plan.gate_that_stays(name) {
@@ -118,6 +127,7 @@ impl Plan {
         let receipts: Vec<_> = self.parts.config.apps.keys().filter(|app| !self.keeps_receipts(app)).cloned().collect();
         let receivers = self.parts.config.receivers.keys();
         let lanes: Vec<_> = receivers.filter(|receiver| !self.keeps_lane(receiver)).cloned().collect();
+        self.open_turns(store.as_ref(), now).await?;
         let gates = self.open_gates(store, owner, now).await?;
         self.open_channels(store.as_ref(), now).await?;
         self.try_what_was_changed(&lanes, now);
@@ -131,6 +141,18 @@ impl Plan {
         Ok(Opened { parts, lanes, gates, receipts })
     }
 
+    /// An organisation's lanes go on taking turns as they did. Of one that is new, the store knows the last call.
+    async fn open_turns(&mut self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
+        for organisation in self.parts.config.organisations.keys() {
+            let turns = match self.before.as_ref().and_then(|before| before.turns.get(organisation)) {
+                Some(turns) => Arc::clone(turns),
+                None => Arc::new(Turns::after(store.last_call(organisation, Month::of(now)).await?)),
+            };
+            self.parts.turns.insert(organisation.clone(), turns);
+        }
+        Ok(())
+    }
+
     async fn open_gates(
         &mut self,
         store: &Arc<dyn Store>,
@@ -139,12 +161,13 @@ impl Plan {
     ) -> Result<Vec<Arc<Gate>>, StoreError> {
         let mut opened = Vec::new();
         for (app, client) in std::mem::take(&mut self.clients) {
+            let turns = Arc::clone(&self.parts.turns[&self.parts.config.apps[&app].organisation]);
             let before = self.before.as_ref().and_then(|before| before.gates.get(&app));
             if let Some(before) = before {
                 // What it could not store yet is what the new one begins with.
                 before.save_what_changed(now).await?;
             }
-            let gate = Gate::open(&app, &self.parts.config, client, Arc::clone(store), owner, now).await?;
+            let gate = Gate::open(&app, &self.parts.config, client, turns, Arc::clone(store), owner, now).await?;
             if let Some(before) = before {
                 gate.succeeds(before, now);
             }

@@ -234,7 +234,7 @@ impl Course {
                 let probes = mended_or_probed(language);
                 language.of(format!("while the app is blocked, {probes}"), format!("应用被阻塞期间，{probes}"))
             }
-            Self::MonthOver if known.code == "month_used_up" => language.of(
+            Self::MonthOver if matches!(known.code, "month_used_up" | "month_kept_for_critical") => language.of(
                 "nothing before the month turns in Shanghai or calls_per_month is raised.",
                 "北京时间下月初或调高 calls_per_month 之前不再调用。",
             )

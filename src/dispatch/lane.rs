@@ -20,6 +20,7 @@ use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
 use crate::dispatch::next::{Circumstances, next};
 use crate::gate::channel::{Channel, Turn};
+use crate::gate::month::Left;
 use crate::gate::observe::Changes;
 use crate::gate::{Gate, Pass};
 use crate::model::form::{Form, Style};
@@ -157,7 +158,7 @@ impl Lane {
         if !gate.is_authorised(now) {
             return self.authorise(&ownership, &pass, now).await;
         }
-        if self.month_is_used_up(now).await? {
+        if self.month_is_used_up(waiting.critical, now).await? {
             return self.wait(&ownership, Month::of(now).end(), now).await;
         }
         if let Err(until) = gate.permit(&self.channel, now) {
@@ -170,12 +171,12 @@ impl Lane {
             Ok(Claim::Taken(claimed)) => Arc::new(claimed),
             Ok(Claim::Nothing) => return Ok(Step::Idle),
             Ok(Claim::MonthUsedUp) => {
-                gate.note_used_up(now).await?;
+                gate.left(now).await?;
                 return self.wait(&ownership, Month::of(now).end(), now).await;
             }
             Err(error) => return Err(self.lost(error)),
         };
-        gate.note_calls_left();
+        gate.went(&self.receiver, claimed.critical, now);
         self.send(ownership, claimed, &pass, now).await
     }
 
@@ -217,11 +218,14 @@ impl Lane {
         Ok(Step::Authorised)
     }
 
-    /// Whether a month that was found used up still is. Asked before the permit, which would be wasted; the claim asks
+    /// Whether the month has no call for what is due. Asked before the permit, which would be wasted; the claim asks
     /// again and decides.
-    async fn month_is_used_up(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let (month, Some(limits)) = (Month::of(now), self.gate.calls()) else { return Ok(false) };
-        Ok(self.gate.is_used_up(month) && self.store.calls(self.gate.organisation(), month).await? >= limits.critical)
+    async fn month_is_used_up(&self, critical: bool, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(match self.gate.left(now).await? {
+            Left::Everything => false,
+            Left::Critical => !critical,
+            Left::Nothing => true,
+        })
     }
 
     fn want(&self, probe: bool, now: Timestamp) -> Want {

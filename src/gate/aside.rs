@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Such a call goes through no channel. One that the relay makes [`By::Itself`] is made while the app flows, and only
-//! while half of the app's calls a second is free, so that sends come first. One that a human waits for, [`By::Hand`],
-//! takes its turn like a send, waits a moment for it, and may also be the call that finds out whether an app works
-//! again: where nothing is to be sent, nobody else does.
+//! while half of the app's calls a second is free and the month does not run ahead of the calendar, so that sends come
+//! first. One that a human waits for, [`By::Hand`], takes its turn like a send, waits a moment for it, and may also be
+//! the call that finds out whether an app works again: where nothing is to be sent, nobody else does.
 //!
 //! Less is drawn from its answer than from a send's. What sends share (credentials, address, month) moves the app's
 //! state. Everything else that is not about one message (a missing permission, a limit of this API, no answer) pauses
@@ -143,6 +143,12 @@ impl Gate {
             Ok(spell) => spell,
             Err(not_now) => return Ok(Ready::NotNow(not_now)),
         };
+        if by == By::Itself
+            && let Some(until) = self.receipts_rest_until(now).await?
+        {
+            let why = "the month runs ahead of the calendar".to_owned();
+            return Ok(Ready::NotNow(NotNow { until, why }));
+        }
         if !self.is_authorised(now) {
             if let Err(verdict) = self.authorise(now).await {
                 tracing::warn!(app = %self.app, code = verdict.code, hint = verdict.hint, "no access token");

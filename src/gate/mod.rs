@@ -3,7 +3,8 @@
 //! A lane that wants to send asks in this order: [`Gate::ownership`] (law 4: one sender per app), [`Gate::admit`] (is
 //! the app or the channel cooling, down, blocked?), the access token, and last [`Gate::permit`] (law 6). After the
 //! call it tells the gate what came of it: [`observe`] moves the two state machines and says what to store. Calls
-//! that are no sends have a way of their own, in [`aside`]; [`renewal`] keeps the access token fresh, and finds out by
+//! that are no sends have a way of their own, in [`aside`]; what an app shares with its
+//! organisation is in [`month`]; [`renewal`] keeps the access token fresh, and finds out by
 //! it whether wrong credentials were mended. Of DingTalk's calls that count the gate makes none that nobody asked it for,
 //! and it knows nothing of deliveries.
 
@@ -11,10 +12,11 @@ pub mod aside;
 pub mod channel;
 pub mod limiter;
 mod line;
-mod month;
+pub mod month;
 pub mod observe;
 mod pace;
 pub mod renewal;
+pub mod turns;
 pub mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,12 +30,12 @@ use crate::dingtalk::{Client, verdict};
 use crate::gate::aside::Pauses;
 use crate::gate::channel::Channel;
 use crate::gate::line::Line;
-use crate::gate::month::used_up_since;
+use crate::gate::month::UsedUp;
 use crate::gate::pace::Pace;
-use crate::model::budget::{Budget, Calls};
+use crate::gate::turns::Turns;
+use crate::model::budget::Budget;
 use crate::model::health::{Cause, Go, Health, later};
 use crate::model::message::{Answer, Composed, Target};
-use crate::model::month::Month;
 use crate::model::name::Name;
 use crate::model::outcome::Verdict;
 use crate::store::{AppRow, Ownership, Store, StoreError};
@@ -50,6 +52,7 @@ pub struct Gate {
     app: Name,
     organisation: Name,
     budget: Option<Budget>,
+    turns: Arc<Turns>,
     receipt_calls_per_month: u64,
     client: Arc<Client>,
     store: Arc<dyn Store>,
@@ -76,9 +79,10 @@ struct Inner {
     line: Line,
     /// Whether a lane is fetching an access token.
     fetching: bool,
-    /// The month whose calls are used up by our own count, and since when: since the last one was taken. The store counts;
-    /// another start asks it again, for it may have been given more calls.
-    used_up: Option<(Month, Timestamp)>,
+    /// What is used up of the month by our own count.
+    used_up: Option<UsedUp>,
+    /// Whether it was told that messages are spaced out.
+    paced: bool,
     pace: Pace,
     ownership: Option<Ownership>,
     /// Whether another gate has taken this one's place: only a human's call that began before is still under way here.
@@ -127,24 +131,18 @@ impl Drop for Errand<'_> {
 }
 
 impl Gate {
-    /// The gate of an app as it stands at `now`.
+    /// The gate of an app as it stands at `now`. It shares the turns of its organisation's lanes with its sisters.
     pub async fn open(
         app: &Name,
         config: &config::Config,
         client: Arc<Client>,
+        turns: Arc<Turns>,
         store: Arc<dyn Store>,
         owner: &str,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let settings = &config.apps[app];
         let organisation = &config.organisations[&settings.organisation];
-        let used_up = match organisation.budget() {
-            Some(budget) => {
-                let limit = budget.calls().critical;
-                used_up_since(store.as_ref(), &settings.organisation, limit, now).await?
-            }
-            None => None,
-        };
         let row = store.apps().await?.into_iter().find(|row| row.app == *app);
         let (health, lowered) = row.map(|row| (row.health, row.rate)).unwrap_or_default();
         let pace = Pace::new(settings.calls_per_second, lowered, APP_WINDOW, [], now);
@@ -158,16 +156,18 @@ impl Gate {
             probing: false,
             line: Line::default(),
             fetching: false,
-            used_up,
+            used_up: None,
+            paced: false,
             pace,
             ownership: None,
             succeeded: false,
             pauses: Pauses::default(),
         };
-        Ok(Self {
+        let gate = Self {
             app: app.clone(),
             organisation: settings.organisation.clone(),
             budget: organisation.budget(),
+            turns,
             receipt_calls_per_month: organisation.receipt_calls_per_month,
             client,
             store,
@@ -175,7 +175,9 @@ impl Gate {
             inner: Mutex::new(inner),
             changed: watch::Sender::new(()),
             to_ask: Notify::new(),
-        })
+        };
+        gate.left(now).await?;
+        Ok(gate)
     }
 
     /// Takes over from the gate of the same app under other settings, through which no call goes any more. The calls
@@ -207,16 +209,6 @@ impl Gate {
     /// Whose month pays.
     pub fn organisation(&self) -> &Name {
         &self.organisation
-    }
-
-    /// What the organisation's month is made of; `None`: no quota.
-    pub fn budget(&self) -> Option<Budget> {
-        self.budget
-    }
-
-    /// How far the count of the organisation's month may go; `None`: no quota.
-    pub fn calls(&self) -> Option<Calls> {
-        self.budget.map(|budget| budget.calls())
     }
 
     /// Whether a valid access token is in hand. If not, [`Gate::authorise`] comes before everything that must not wait.
@@ -378,15 +370,6 @@ impl Gate {
     /// Calls a second, as lowered by throttling.
     pub fn calls_per_second(&self) -> u32 {
         self.inner().pace.rate().get()
-    }
-
-    /// What keeps the app from sending at `now`, or that nothing does: its state, or a month that is used up by our
-    /// own count.
-    pub fn standing(&self, now: Timestamp) -> Health {
-        match (self.health(), self.month(now)) {
-            (health, Health::Flowing) | (health @ Health::Blocked(_), _) => health,
-            (_, used_up) => used_up,
-        }
     }
 
     fn row_of(&self, inner: &Inner) -> AppRow {

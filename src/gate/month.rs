@@ -1,77 +1,161 @@
-//! A month that is used up by our own count: since when it is, and how it stands for the app.
+//! The month that an app shares with its organisation: what is left of it, and when the next message may go.
 //!
-//! The store counts, for all apps of an organisation and over restarts. What is kept here is only that somebody has
-//! found the month used up, so that lanes need not ask for a permit they cannot use. Since when it is so, the store
-//! tells too: since the last call was taken, whoever finds it out and whenever.
+//! The store counts the calls, `model::budget` does the sums, `turns` says which lane is next. Nothing is remembered
+//! here that another start could not ask the store for. What is critical is never spaced out, and has calls of its own
+//! when the rest has none; the claim decides that, and here it is known before a permit and a claim are wasted on it.
+//! Receipts rest before anything else has to wait.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::dingtalk::codes;
 use crate::gate::Gate;
+use crate::model::budget::{Budget, Calls, Spacing, Used};
 use crate::model::health::{Block, Cause, Health};
 use crate::model::language::Language;
 use crate::model::month::Month;
 use crate::model::name::Name;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
+
+/// From this spacing on it is told that there is one: what is shorter, nobody notices.
+const WORTH_TELLING: Duration = Duration::from_secs(60);
+
+/// What a month still has calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// For nothing.
+    Nothing,
+    /// For what is critical.
+    Critical,
+    /// For every message.
+    Everything,
+}
+
+/// A month that has no calls left, for some or for all, and since when: since the last one was taken.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gate) struct UsedUp {
+    month: Month,
+    left: Left,
+    since: Timestamp,
+}
 
 impl Gate {
-    /// Whether the month's calls were used up when somebody last looked.
-    pub fn is_used_up(&self, month: Month) -> bool {
-        self.inner().used_up.is_some_and(|(used_up, _)| used_up == month)
+    /// What the organisation's month is made of; `None`: no quota.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget
     }
 
-    /// Remembers that the month that `now` falls into has no call left.
-    pub async fn note_used_up(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// How far the count of the organisation's month may go; `None`: no quota.
+    pub fn calls(&self) -> Option<Calls> {
+        self.budget.map(|budget| budget.calls())
+    }
+
+    /// What the month that `now` falls into has calls left for. A call that DingTalk did not count is given back, so
+    /// even a month that was used up may have one again.
+    pub async fn left(&self, now: Timestamp) -> Result<Left, StoreError> {
+        let (month, Some(limits)) = (Month::of(now), self.calls()) else { return Ok(Left::Everything) };
+        let left = match self.store.calls(&self.organisation, month).await? {
+            calls if calls < limits.others => Left::Everything,
+            calls if calls < limits.critical => Left::Critical,
+            _ => Left::Nothing,
+        };
+        if left == Left::Everything {
+            self.inner().used_up = None;
+        } else if !self.inner().used_up.is_some_and(|known| (known.month, known.left) == (month, left)) {
+            // Since the last call, and not since somebody found it out, which another start would not know.
+            let last = self.store.last_call(&self.organisation, month).await?;
+            let since = last.map_or(now, |last| last.min(now));
+            self.inner().used_up = Some(UsedUp { month, left, since });
+            let (app, organisation, kept) = (&self.app, &self.organisation, left == Left::Critical);
+            tracing::warn!(%app, %organisation, %month, kept_for_critical = kept, "the month's calls are used up; what waits is kept");
+        }
+        Ok(left)
+    }
+
+    /// When the lane of `receiver` may say something that is not critical, if it may not at `now`. A lane that asks
+    /// takes its turn among those of the organisation, until [`Gate::went`].
+    pub async fn paced_until(&self, receiver: &Name, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let Some(budget) = self.budget else { return Ok(None) };
+        let spacing = budget.spacing(self.used(now).await?, now);
+        self.tell_pace(spacing);
+        Ok(match spacing {
+            Spacing::Free => {
+                self.turns.disperse();
+                None
+            }
+            Spacing::Every(gap) => self.turns.ask(receiver, gap, now).err(),
+            Spacing::UsedUp => Some(Month::of(now).end()),
+        })
+    }
+
+    /// A message of this lane goes at `now`; `critical`: it tells of something critical.
+    pub fn went(&self, receiver: &Name, critical: bool, now: Timestamp) {
+        self.turns.went(receiver, critical, now);
+    }
+
+    /// How many lanes of the organisation wait for their turn.
+    pub fn lanes_in_line(&self) -> usize {
+        self.turns.standing().0
+    }
+
+    /// Until when the relay asks nobody who has read what, if that must rest at `now`.
+    pub(in crate::gate) async fn receipts_rest_until(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let Some(budget) = self.budget else { return Ok(None) };
+        Ok(budget.receipts_rest_until(self.used(now).await?, now))
+    }
+
+    async fn used(&self, now: Timestamp) -> Result<Used, StoreError> {
         let month = Month::of(now);
-        if !self.is_used_up(month) {
-            let since = since_the_last_call(self.store.as_ref(), &self.organisation, month, now).await?;
-            self.inner().used_up = Some((month, since));
-            tracing::warn!(app = %self.app, organisation = %self.organisation, %month, "the month's calls are used up; its queue is kept");
+        Ok(Used {
+            calls: self.store.calls(&self.organisation, month).await?,
+            critical: self.store.critical_calls(&self.organisation, month).await?,
+        })
+    }
+
+    /// Says once that messages are spaced out, and once that they are no more.
+    fn tell_pace(&self, spacing: Spacing) {
+        let (app, organisation) = (&self.app, &self.organisation);
+        let mut inner = self.inner();
+        match spacing {
+            Spacing::Every(gap) if gap >= WORTH_TELLING && !inner.paced => {
+                inner.paced = true;
+                let seconds = gap.as_secs();
+                tracing::info!(%app, %organisation, seconds, "the month runs ahead of the calendar: what is not critical gathers for longer");
+            }
+            Spacing::Free if inner.paced => {
+                inner.paced = false;
+                tracing::info!(%app, %organisation, "the calendar has caught up: nothing gathers for the month's sake");
+            }
+            Spacing::Free | Spacing::Every(_) | Spacing::UsedUp => {}
         }
-        Ok(())
     }
 
-    /// Remembers that it has calls. One that DingTalk did not count is given back, so even a month that was used up may
-    /// have one again.
-    pub fn note_calls_left(&self) {
-        self.inner().used_up = None;
+    /// What keeps the app from sending at `now`, or that nothing does: its state, or a month that is used up by our
+    /// own count. While what is critical goes, the app flows.
+    pub fn standing(&self, now: Timestamp) -> Health {
+        let used_up = self.inner().used_up.filter(|used_up| used_up.left == Left::Nothing);
+        match (self.health(), used_up.map_or(Health::Flowing, |used_up| used_up.at(now))) {
+            (health, Health::Flowing) | (health @ Health::Blocked(_), _) => health,
+            (_, used_up) => used_up,
+        }
     }
 
-    /// Blocked if the month that `now` falls into is used up by our own count, else flowing.
+    /// Blocked if the month that `now` falls into is used up by our own count, if only for what is not critical; else
+    /// flowing.
     pub fn month(&self, now: Timestamp) -> Health {
-        match self.inner().used_up {
-            Some((month, since)) if month == Month::of(now) => Health::Blocked(used_up(month, since)),
-            _ => Health::Flowing,
+        self.inner().used_up.map_or(Health::Flowing, |used_up| used_up.at(now))
+    }
+}
+
+impl UsedUp {
+    fn at(&self, now: Timestamp) -> Health {
+        if self.month != Month::of(now) {
+            return Health::Flowing;
         }
+        let code = if self.left == Left::Nothing { "month_used_up" } else { "month_kept_for_critical" };
+        let reason = codes::explain(code).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default();
+        let (since, probe_at, code) = (self.since, self.month.end(), code.to_owned());
+        Health::Blocked(Block { since, probe_at, times: 0, code, reason, cause: Cause::Month })
     }
-}
-
-/// The month of `now` and since when it has no call left, if that is so by our own count.
-pub(in crate::gate) async fn used_up_since(
-    store: &dyn Store,
-    organisation: &Name,
-    limit: u64,
-    now: Timestamp,
-) -> Result<Option<(Month, Timestamp)>, StoreError> {
-    let month = Month::of(now);
-    if store.calls(organisation, month).await? < limit {
-        return Ok(None);
-    }
-    Ok(Some((month, since_the_last_call(store, organisation, month, now).await?)))
-}
-
-/// Not since somebody found it out, which another start would not know.
-async fn since_the_last_call(
-    store: &dyn Store,
-    organisation: &Name,
-    month: Month,
-    now: Timestamp,
-) -> Result<Timestamp, StoreError> {
-    Ok(store.last_call(organisation, month).await?.map_or(now, |last| last.min(now)))
-}
-
-fn used_up(month: Month, since: Timestamp) -> Block {
-    let code = "month_used_up";
-    let reason = codes::explain(code).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default();
-    Block { since, probe_at: month.end(), times: 0, code: code.to_owned(), reason, cause: Cause::Month }
 }

@@ -1,13 +1,37 @@
-//! The calls of an organisation's month, and who may make how many of them. Pure arithmetic.
+//! The calls of an organisation's month: who may make how many, and how far apart. Pure arithmetic; time is an argument.
 //!
 //! Three have a claim on them: other programs of the organisation (`kept_for_others`: DingTalk counts their calls too,
 //! and we do not see them), messages that are critical, and the rest. The rest stops first: it leaves the reserve of
 //! the critical ones alone, whatever those have used, so that however a month went, its next critical alert has a call.
-//! How calls are counted is the store's affair, and who waits for whom is the gate's.
+//!
+//! What is not critical must last until the month's end as well, however much comes. So its messages are spaced out as
+//! the month's use runs ahead of the calendar: not at all within a head start, which quiet days and weeks add to, then
+//! more and more, at last so far that what is left lasts exactly. Nothing is saved beyond that: what was not used by the
+//! last day may go on the last day. It stands in `model` because the gate, the operator's view and `check` all ask it.
+//! How calls are counted is the store's affair, and whose turn is next is the gate's.
 
 use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::model::event::Severity;
+use crate::model::month::Month;
+
+/// How far the use may run ahead of the calendar before anything is spaced out, as a part of what the rest of the month
+/// was meant to have: at its beginning three days' worth.
+const HEAD_START: f64 = 0.10;
+/// From here on the spacing is as wide as it has to be for what is left to last.
+const FULL: f64 = 0.25;
+/// Receipts rest from here on, before anything else has to wait.
+const RECEIPTS_REST: f64 = 0.05;
+/// What is critical is expected to come as it came so far in the month, and at least in this part of it: an hour of
+/// alarm on the first day foretells no month of alarm.
+const SHORTEST_SAMPLE: f64 = 0.10;
+/// However much is expected to be critical, this part of what is left is the others'.
+const NEVER_LESS: f64 = 0.25;
+/// The calls of the first minutes of a month foretell nothing: they count as those of a day.
+const SHORTEST_DAY: f64 = 24.0 * 60.0 * 60.0;
 
 /// A part of a whole, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +67,74 @@ pub struct Budget {
     pub critical_reserve: Percent,
 }
 
+/// The calls that were made in a month.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// All of them, whatever they were for.
+    pub calls: u64,
+    /// Those of them that told of something critical.
+    pub critical: u64,
+}
+
+/// How far apart the calls for what is not critical are, over all lanes of an organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spacing {
+    /// As close as they come.
+    Free,
+    /// At least so far.
+    Every(Duration),
+    /// None is left for it in this month.
+    UsedUp,
+}
+
 impl Budget {
+    /// How far apart calls for what is not critical are at `now`. Never less with more calls made, and in the same month
+    /// never more at a later time.
+    pub fn spacing(&self, used: Used, now: Timestamp) -> Spacing {
+        let left = self.calls().others.saturating_sub(used.calls);
+        if left == 0 {
+            return Spacing::UsedUp;
+        }
+        let (calendar, left) = (Calendar::at(now), left as f64);
+        let growth = ((self.ahead(used, now) - HEAD_START) / (FULL - HEAD_START)).clamp(0.0, 1.0);
+        if growth == 0.0 {
+            return Spacing::Free;
+        }
+        let sample = calendar.gone.max(SHORTEST_SAMPLE * calendar.whole());
+        let critical_to_come = used.critical as f64 * calendar.rest / sample;
+        let left = (left - critical_to_come).max(NEVER_LESS * left);
+        // Squared, so that it grows out of nothing instead of beginning with minutes.
+        let seconds = calendar.rest / left * growth * growth;
+        Spacing::Every(Duration::from_secs_f64(seconds.min(calendar.rest)))
+    }
+
+    /// Until when the relay asks nobody who has read what, if that must rest at `now` because the use runs ahead of the
+    /// calendar. It rests before messages are spaced out.
+    pub fn receipts_rest_until(&self, used: Used, now: Timestamp) -> Option<Timestamp> {
+        if self.ahead(used, now) <= RECEIPTS_REST {
+            return None;
+        }
+        let others = self.calls().others;
+        let (calendar, left) = (Calendar::at(now), others.saturating_sub(used.calls) as f64);
+        // When the rest of the month is as short as what is left is small.
+        let rest = calendar.whole() * left / (others as f64 * (1.0 - RECEIPTS_REST));
+        let end = Month::of(now).end();
+        Some(end.checked_sub(Duration::from_secs_f64(rest.min(calendar.rest))).unwrap_or(end))
+    }
+
+    /// How far the use runs ahead of the calendar: 0 where as much is left as the rest of the month was meant to have,
+    /// below where more is, 1 where nothing is.
+    fn ahead(&self, used: Used, now: Timestamp) -> f64 {
+        let (calendar, others) = (Calendar::at(now), self.calls().others);
+        let meant = others as f64 * calendar.rest / calendar.whole();
+        1.0 - others.saturating_sub(used.calls) as f64 / meant
+    }
+
+    /// How many messages that are not critical each of so many groups can have a day, by itself and all month long.
+    pub fn a_group_and_day(&self, groups: usize) -> f64 {
+        self.calls().others as f64 / 30.0 / groups.max(1) as f64
+    }
+
     /// How far the month's count may go.
     pub fn calls(&self) -> Calls {
         let critical = self.calls_per_month.saturating_sub(self.kept_for_others);
@@ -70,23 +161,32 @@ impl Calls {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The calls at the end of the month that `now` falls into, if the rest of it is like what is gone of it.
+pub fn projected(calls: u64, now: Timestamp) -> u64 {
+    let calendar = Calendar::at(now);
+    let gone = calendar.gone.max(SHORTEST_DAY);
+    // Precise up to 2^53 calls, and saturating.
+    (calls as f64 * calendar.whole().max(gone) / gone).round() as u64
+}
 
-    #[test]
-    fn what_is_kept_is_taken_off_first_and_the_reserve_is_a_part_of_the_whole() {
-        let budget =
-            Budget { calls_per_month: 5_000, kept_for_others: 1_000, critical_reserve: Percent::new(20).unwrap() };
-        assert_eq!(budget.calls(), Calls { critical: 4_000, others: 3_000 });
-        assert_eq!(budget.calls().of(Severity::Critical), 4_000);
-        assert_eq!(budget.calls().of(Severity::Warning), 3_000);
+/// A month in seconds.
+struct Calendar {
+    gone: f64,
+    /// Above zero: at its end it is the next month.
+    rest: f64,
+}
+
+impl Calendar {
+    fn at(now: Timestamp) -> Self {
+        let month = Month::of(now);
+        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64();
+        Self { gone: seconds(month.start(), now).max(0.0), rest: seconds(now, month.end()).max(f64::MIN_POSITIVE) }
     }
 
-    #[test]
-    fn of_a_handful_of_calls_nothing_is_set_aside() {
-        let fifth = Percent::new(20).unwrap();
-        assert_eq!([1, 4, 5, 9, 10].map(|whole| fifth.of(whole)), [0, 0, 1, 1, 2]);
-        assert_eq!((fifth.of(u64::MAX), Percent::new(101)), (u64::MAX / 5, None));
+    fn whole(&self) -> f64 {
+        self.gone + self.rest
     }
 }
+
+#[cfg(test)]
+mod tests;

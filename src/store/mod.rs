@@ -138,6 +138,8 @@ pub struct Claimed {
     pub deliveries: Vec<ClaimedDelivery>,
     /// Whether they are late, by what the claim said.
     pub late: bool,
+    /// Whether one of them is critical, or stands before a critical one of its order key: the call was counted as such.
+    pub critical: bool,
 }
 
 /// One claimed delivery.
@@ -370,6 +372,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many calls an organisation has made in a month.
     async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError>;
+
+    /// How many of them sent messages that told of something critical.
+    async fn critical_calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError>;
 
     /// When the last of these calls was taken. `None`: none was, or before the store wrote it down.
     async fn last_call(&self, organisation: &Name, month: Month) -> Result<Option<Timestamp>, StoreError>;

@@ -49,7 +49,7 @@ async fn what_a_recall_learns_after_a_reload_is_not_stored_over_what_the_new_gat
 
     let config = configured(&bench.simulator.base_url(), bench.folder(), "");
     let (client, store) = (Arc::clone(old.client()), Arc::clone(&bench.store) as Arc<dyn Store>);
-    let new = Gate::open(old.app(), &config, client, store, "0", now).await.unwrap();
+    let new = Gate::open(old.app(), &config, client, Arc::default(), store, "0", now).await.unwrap();
     new.succeeds(&old, now);
     bench.simulator.fault(Api::Recall, 2, Answer::code(403, "Forbidden.AccessDenied.IpNotInWhiteList"));
     let to = Target { robot_code: "ding-test".into(), open_conversation_id: "cid-team==".into(), cool_app_code: None };

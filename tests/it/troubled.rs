@@ -208,6 +208,10 @@ impl Store for Troubled {
         self.works().await?.calls(organisation, month).await
     }
 
+    async fn critical_calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError> {
+        self.works().await?.critical_calls(organisation, month).await
+    }
+
     async fn last_call(&self, organisation: &Name, month: Month) -> Result<Option<Timestamp>, StoreError> {
         self.works().await?.last_call(organisation, month).await
     }

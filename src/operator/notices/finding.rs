@@ -200,5 +200,5 @@ fn is_of_app(block: &BlockView, app: &Name, apps: &[AppView]) -> bool {
 
 /// Whether the month is used up by our own count: that is the organisation's affair, and told as such.
 fn is_our_count(block: &BlockView) -> bool {
-    block.code == "month_used_up"
+    matches!(block.code.as_str(), "month_used_up" | "month_kept_for_critical")
 }

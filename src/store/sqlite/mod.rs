@@ -272,6 +272,11 @@ impl Store for Sqlite {
         self.readers.read(move |conn| quota::calls(conn, organisation.as_str(), &month.to_string())).await
     }
 
+    async fn critical_calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError> {
+        let organisation = organisation.clone();
+        self.readers.read(move |conn| quota::critical_calls(conn, organisation.as_str(), &month.to_string())).await
+    }
+
     async fn last_call(&self, organisation: &Name, month: Month) -> Result<Option<Timestamp>, StoreError> {
         let organisation = organisation.clone();
         self.readers.read(move |conn| quota::last_call(conn, organisation.as_str(), &month.to_string())).await

@@ -14,6 +14,8 @@ use crate::store::sqlite::columns::{count, maybe_time, millis, rank};
 
 /// How sends are counted; other calls by their own word. A month holds them all.
 const SEND: &str = "send";
+/// How those are counted that tell of something critical.
+const SEND_CRITICAL: &str = "send_critical";
 
 /// The least rank for whose message the month still has a call: none has a rank above the last one.
 pub(super) fn least_rank(conn: &Connection, want: &Want) -> rusqlite::Result<i64> {
@@ -24,8 +26,12 @@ pub(super) fn least_rank(conn: &Connection, want: &Want) -> rusqlite::Result<i64
 }
 
 /// Takes one unit for a send whose rank [`least_rank`] has allowed in this transaction.
-pub(super) fn take(conn: &Connection, want: &Want, now: Timestamp) -> rusqlite::Result<()> {
-    count_one(conn, want.organisation.as_str(), &want.month.to_string(), SEND, now)
+pub(super) fn take(conn: &Connection, want: &Want, critical: bool, now: Timestamp) -> rusqlite::Result<()> {
+    count_one(conn, want.organisation.as_str(), &want.month.to_string(), send(critical), now)
+}
+
+fn send(critical: bool) -> &'static str {
+    if critical { SEND_CRITICAL } else { SEND }
 }
 
 /// Takes one unit for a call that sends nothing, unless the month, or the share of it that such calls have, is used up.
@@ -58,9 +64,10 @@ fn count_one(conn: &Connection, organisation: &str, month: &str, api: &str, now:
 /// Gives the unit of an attempt back to the month it was taken from.
 pub(super) fn give_back(conn: &Connection, attempt: i64) -> rusqlite::Result<()> {
     let sql = "update quota set calls = max(calls - 1, 0)
-               where api = ?2
-               and (organisation, month) = (select organisation, month from attempts where seq = ?1)";
-    conn.prepare_cached(sql)?.execute((attempt, SEND)).map(drop)
+               where (organisation, month, api) = (
+                   select organisation, month, iif(critical = 1, ?2, ?3) from attempts where seq = ?1
+               )";
+    conn.prepare_cached(sql)?.execute((attempt, SEND_CRITICAL, SEND)).map(drop)
 }
 
 /// Gives the unit of a call that sends nothing back.
@@ -74,6 +81,11 @@ pub(super) fn give_back_call(conn: &Connection, purse: &Purse) -> rusqlite::Resu
 fn calls_of(conn: &Connection, organisation: &str, month: &str, api: &str) -> rusqlite::Result<u64> {
     let sql = "select coalesce(sum(calls), 0) from quota where organisation = ?1 and month = ?2 and api = ?3";
     conn.prepare_cached(sql)?.query_row((organisation, month, api), |row| count(row, 0))
+}
+
+/// The calls of a month that told of something critical.
+pub(super) fn critical_calls(conn: &Connection, organisation: &str, month: &str) -> rusqlite::Result<u64> {
+    calls_of(conn, organisation, month, SEND_CRITICAL)
 }
 
 /// The calls of a month, whatever they were for.

@@ -67,6 +67,7 @@ fn what_happens_without_a_code_of_dingtalks_has_a_word_that_is_explained() {
         "http_4xx",
         "http_5xx",
         "month_used_up",
+        "month_kept_for_critical",
         "interrupted",
         "internal_error",
         "not_configured",

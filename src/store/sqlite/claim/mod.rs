@@ -12,11 +12,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::delivery::State;
+use crate::model::event::Severity;
 use crate::model::name::{AttemptId, MessageId};
 use crate::store::queue::{MOST_DELIVERIES, Take};
 use crate::store::sqlite::claim::load::Load;
 use crate::store::sqlite::claim::order::{Class, Order};
-use crate::store::sqlite::columns::millis;
+use crate::store::sqlite::columns::{millis, rank};
 use crate::store::sqlite::failure::Failure;
 use crate::store::sqlite::work::Work;
 use crate::store::sqlite::{moves, own, pauses, quota};
@@ -39,15 +40,16 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
         return Ok(if waits { Claim::MonthUsedUp } else { Claim::Nothing });
     };
     let late = first.created_at < want.stale_before;
-    quota::take(&work.conn, want, now)?;
     let (row, message) = insert_message(&work.conn, ownership, want)?;
     for (seq, _) in &taken {
         moves::send(&work.conn, *seq, millis(now))?;
         attach(&work.conn, row, *seq)?;
     }
-    let attempt = insert_attempt(&work.conn, row, want, now)?;
+    let critical = is_critical(&work.conn, row)?;
+    quota::take(&work.conn, want, critical, now)?;
+    let attempt = insert_attempt(&work.conn, row, want, critical, now)?;
     let deliveries = taken.into_iter().map(|(_, delivery)| delivery).collect();
-    Ok(Claim::Taken(Claimed { message, attempt, deliveries, late }))
+    Ok(Claim::Taken(Claimed { message, attempt, deliveries, late, critical }))
 }
 
 /// What has waited long enough may go, and does not gather any more. Each wait ends once, so a claim never looks at
@@ -151,11 +153,27 @@ fn attach(conn: &Connection, message: i64, delivery: i64) -> rusqlite::Result<()
         .map(drop)
 }
 
-fn insert_attempt(conn: &Connection, message: i64, want: &Want, now: Timestamp) -> rusqlite::Result<AttemptId> {
+/// Whether a message tells of something critical, or of what a critical one of its key waits behind.
+fn is_critical(conn: &Connection, message: i64) -> rusqlite::Result<bool> {
+    let sql = "select exists (
+                   select 1 from message_deliveries m join deliveries d on d.seq = m.delivery
+                   where m.message = ?1 and d.rank = ?2
+               )";
+    conn.prepare_cached(sql)?.query_row((message, rank(Severity::Critical)), |row| row.get(0))
+}
+
+fn insert_attempt(
+    conn: &Connection,
+    message: i64,
+    want: &Want,
+    critical: bool,
+    now: Timestamp,
+) -> rusqlite::Result<AttemptId> {
     let id = AttemptId::fresh();
-    let sql = "insert into attempts (id, message, channel, organisation, month, started_at)
-               values (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (organisation, month) = (want.organisation.as_str(), want.month.to_string());
-    conn.prepare_cached(sql)?.execute((&id.0, message, want.channel.as_str(), organisation, month, millis(now)))?;
+    let sql = "insert into attempts (id, message, channel, organisation, month, critical, started_at)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (channel, organisation, month) = (want.channel.as_str(), want.organisation.as_str(), want.month.to_string());
+    let started_at = millis(now);
+    conn.prepare_cached(sql)?.execute((&id.0, message, channel, organisation, month, critical, started_at))?;
     Ok(id)
 }

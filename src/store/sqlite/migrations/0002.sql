@@ -59,3 +59,6 @@ create table told (
 ) strict, without rowid;
 
 create index told_by on told (delivery);
+
+-- 1: it told of something critical, which is counted by itself: a unit that is given back goes there.
+alter table attempts add column critical integer not null default 0 check (critical in (0, 1));

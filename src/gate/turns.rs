@@ -1,0 +1,158 @@
+//! Whose turn is next, of the lanes of one organisation that have something to say which is not critical.
+//!
+//! Where the month runs ahead of the calendar, messages that tell of nothing critical are spaced out over the whole
+//! organisation (`model::budget` says how far), and its lanes take turns: each goes once before any goes twice, so of L
+//! lanes each one's turn comes every L spacings. The gates of an organisation's apps share one [`Turns`], and a reload
+//! hands it on. A start asks the store when the last call was made: who restarts gains nothing. Pure: time is an
+//! argument. It counts no calls, and it knows lanes by name only.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::health::later;
+use crate::model::name::Name;
+
+/// How long a lane whose turn it is may take to come. It may have nothing to say any more, or no permit for its group;
+/// then it stands at the end when it asks again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The lanes of one organisation, as they take turns.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those that wait for their turn, the next one first.
+    line: VecDeque<Name>,
+    /// When the last message went that told of nothing critical.
+    last: Option<Timestamp>,
+}
+
+impl Turns {
+    /// Nobody waits yet; the last call was made then.
+    pub fn after(last: Option<Timestamp>) -> Self {
+        Self(Mutex::new(Inner { line: VecDeque::new(), last }))
+    }
+
+    /// Whether it is this lane's turn at `now`, if messages are so far apart, or when to ask again. A lane that asks
+    /// stands in line until it has gone.
+    pub fn ask(&self, lane: &Name, spacing: Duration, now: Timestamp) -> Result<(), Timestamp> {
+        let mut inner = self.inner();
+        if !inner.line.contains(lane) {
+            inner.line.push_back(lane.clone());
+        }
+        // A clock that was set back must not make anyone wait for longer than the spacing.
+        let due = inner.last.map_or(now, |last| later(last.min(now), spacing));
+        if now < due {
+            return Err(due);
+        }
+        let too_late = later(due, PATIENCE);
+        if inner.line.front() != Some(lane) && now < too_late && inner.last.is_some() {
+            return Err(too_late);
+        }
+        while inner.line.front().is_some_and(|first| first != lane) {
+            inner.line.pop_front();
+        }
+        Ok(())
+    }
+
+    /// A message of this lane goes at `now`, with whatever waited there. One that tells of something critical
+    /// goes out of turn, and is nobody's turn.
+    pub fn went(&self, lane: &Name, critical: bool, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.line.retain(|waiting| waiting != lane);
+        if !critical {
+            inner.last = Some(now);
+        }
+    }
+
+    /// Nobody needs to wait any more.
+    pub fn disperse(&self) {
+        self.inner().line.clear();
+    }
+
+    /// How many lanes stand in line, and when the last message went that told of nothing critical.
+    pub fn standing(&self) -> (usize, Option<Timestamp>) {
+        let inner = self.inner();
+        (inner.line.len(), inner.last)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic cannot leave the fields half-written: each is assigned whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    fn names() -> [Name; 3] {
+        ["a", "b", "c"].map(|name| name.parse().unwrap())
+    }
+
+    #[test]
+    fn each_lane_goes_once_before_any_goes_twice_and_no_two_within_the_spacing() {
+        let (turns, names) = (Turns::after(None), names());
+        let mut went = vec![];
+        for second in 0..=600 {
+            for name in &names {
+                if turns.ask(name, MINUTE, at(second)).is_ok() {
+                    turns.went(name, false, at(second));
+                    went.push((second, name.as_str()));
+                }
+            }
+        }
+        let turn = |n: i64| (n * 60, ["a", "b", "c"][usize::try_from(n % 3).unwrap()]);
+        assert_eq!(went, (0..=10).map(turn).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_lane_that_is_told_when_to_ask_again_gets_its_turn_then() {
+        let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
+        assert_eq!(turns.ask(&a, MINUTE, at(10)), Err(at(60)));
+        assert_eq!(turns.ask(&b, MINUTE, at(20)), Err(at(60)));
+        assert_eq!(turns.ask(&b, MINUTE, at(60)), Err(at(62)), "the other one is before it");
+        assert_eq!(turns.ask(&a, MINUTE, at(60)), Ok(()));
+        turns.went(&a, false, at(60));
+        assert_eq!(turns.ask(&b, MINUTE, at(62)), Err(at(120)));
+        assert_eq!(turns.ask(&b, MINUTE, at(120)), Ok(()));
+    }
+
+    #[test]
+    fn one_that_does_not_come_is_not_waited_for() {
+        let (turns, [a, b, c]) = (Turns::after(Some(at(0))), names());
+        for name in [&a, &b, &c] {
+            assert_eq!(turns.ask(name, MINUTE, at(1)), Err(at(60)));
+        }
+        assert_eq!(turns.ask(&c, MINUTE, at(62)), Ok(()));
+        turns.went(&c, false, at(62));
+        assert_eq!(turns.ask(&a, MINUTE, at(122)), Ok(()), "at the end, and alone by now");
+    }
+
+    #[test]
+    fn what_is_critical_takes_its_lane_out_of_the_line_and_no_turn_from_the_others() {
+        let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
+        for name in [&a, &b] {
+            assert_eq!(turns.ask(name, MINUTE, at(1)), Err(at(60)));
+        }
+        turns.went(&a, true, at(30));
+        assert_eq!(turns.standing(), (1, Some(at(0))));
+        assert_eq!(turns.ask(&b, MINUTE, at(60)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_a_spacing_at_most() {
+        let (turns, [a, ..]) = (Turns::after(Some(at(1_000_000))), names());
+        assert_eq!(turns.ask(&a, MINUTE, at(0)), Err(at(60)));
+    }
+}
