@@ -135,6 +135,15 @@ async fn nothing_is_done_by_looking() {
 }
 
 #[tokio::test]
+async fn what_is_under_way_is_not_counted_among_what_a_button_is_for() {
+    let (relay, _id) = relay_with_one().await;
+    assert!(relay.look("/lanes/oncall").await.text.contains("Cancel 1 queued delivery"));
+    relay.claim_one().await;
+    let lane = relay.look("/lanes/oncall").await.text;
+    assert!(!lane.contains("queued deliver"), "no button could be for it: {lane}");
+}
+
+#[tokio::test]
 async fn a_giant_form_is_not_read() {
     let (relay, id) = relay_with_one().await;
     let pressed = press(&relay, &format!("/deliveries/{id}/redrive"), &"x".repeat(64 * 1024)).await;
