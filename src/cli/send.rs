@@ -198,8 +198,8 @@ fn not_sent(delivery: &Value, lane: &Value) -> String {
         said += &format!(": {reason}");
     } else if let Some(outcome) = last["outcome"].as_str() {
         said += &format!(": {outcome}: {}: {}", text(&last["code"]), text(&last["hint"]));
-    } else if let Some(reason) = lane["blocked"]["reason"].as_str() {
-        said += &format!(": the lane is {}: {}: {reason}", text(&lane["state"]), text(&lane["blocked"]["code"]));
+    } else if let Some(why) = [&lane["blocked"], &lane["down"]].into_iter().find(|why| why.is_object()) {
+        said += &format!(": the lane is {}: {}: {}", text(&lane["state"]), text(&why["code"]), text(&why["reason"]));
     } else if let Some(until) = lane["paused_until"].as_str() {
         said += &format!(": the lane is paused until {until}");
     } else if let Some(until) = lane["cooling_until"].as_str() {
@@ -212,4 +212,31 @@ fn not_sent(delivery: &Value, lane: &Value) -> String {
         said += "; it is stored and goes out by itself when it can";
     }
     format!("{said} (delivery {id})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_call_was_made_for_is_told_with_what_keeps_its_lane() {
+        let waits = json!({"state": "queued", "id": "d1", "reason": null, "attempt_log": []});
+        let why = json!({"code": "timeout", "reason": "No whole answer came in time."});
+        for (lane, says) in [
+            (json!({"state": "down", "blocked": null, "down": why}), ": the lane is down: timeout: No whole answer"),
+            (json!({"state": "blocked", "blocked": why, "down": null}), ": the lane is blocked: timeout: No whole"),
+            (
+                json!({"state": "flowing", "blocked": null, "down": null, "paused_until": "T"}),
+                ": the lane is paused until T",
+            ),
+            (
+                json!({"state": "cooling", "blocked": null, "down": null, "cooling_until": "T"}),
+                ": the lane is cooling until T",
+            ),
+            (Value::Null, "not sent: queued; it is stored and goes out by itself when it can (delivery d1)"),
+        ] {
+            let said = not_sent(&waits, &lane);
+            assert!(said.contains(says), "{said}");
+        }
+    }
 }
