@@ -10,6 +10,7 @@ use dingtalk_relay::app::reload::Origin;
 use dingtalk_relay::config;
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::messages::Moments;
+use dingtalk_relay::simulator::strict::{App, Robot, Strict};
 use dingtalk_relay::simulator::{Options, Simulator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,7 +36,12 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         // It knows at once who has read a message.
         let at_once = Moments { data_after: Duration::ZERO, success_after: Duration::ZERO, ..Moments::default() };
-        let simulator = Simulator::start(Options { moments: at_once, ..Options::default() }).await.unwrap();
+        // Whenever a probe goes there, `gone` is gone.
+        let groups = ["cid-oncall==", "cid-team=="].map(str::to_owned).to_vec();
+        let robots = vec![Robot { robot_code: "ding-test".to_owned(), groups }];
+        let apps = vec![App { app_key: "ding-test".to_owned(), app_secret: "not-a-secret".to_owned(), robots }];
+        let options = Options { moments: at_once, strict: Some(Strict { apps }), ..Options::default() };
+        let simulator = Simulator::start(options).await.unwrap();
         let relay = relay(&simulator, folder.path()).await;
         // reqwest wants a TLS provider even where there is no TLS.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
@@ -50,7 +56,6 @@ impl Stage {
         self.simulator.fault(Api::Send, 4, Answer::code(400, "contain.notAllowed.content"));
         self.post("team", "🔥 支付服务错误率过高", "critical").await;
         self.wait_for("team", "dead", 1).await;
-        self.simulator.fault(Api::Send, 1, Answer::code(400, "group.disbanded"));
         self.post("gone", "磁盘快满了 <90%> & more", "warning").await;
         self.wait_for_block("gone").await;
         self.post("team", "😴 夜间备份已完成", "info").await;

@@ -26,6 +26,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 
 use crate::dingtalk::server::{Reaction, Server, admits, fails, grants, page, says};
+use crate::harness::nowhere::Nowhere;
 
 #[tokio::test]
 async fn a_send_looks_on_the_wire_as_the_official_sdk_writes_it() {
@@ -144,9 +145,9 @@ async fn what_the_table_does_not_know_gets_a_safe_class() {
 
 #[tokio::test]
 async fn what_could_not_be_connected_has_not_arrived_and_does_not_count() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = Nowhere::taken();
     for (base, expected) in [
-        (format!("http://{gone}"), "connect → unavailable app, uncounted"),
+        (format!("http://{}", nowhere.address), "connect → unavailable app, uncounted"),
         (format!("https://{}", server::speaks_no_tls()), "tls → unavailable app, uncounted"),
     ] {
         let verdict = client_at(&base, Secret::given("s")).authorise(start()).await.unwrap_err();
@@ -269,7 +270,7 @@ async fn no_secret_is_shown_whatever_dingtalk_answers() {
 type Script = fn() -> Reaction;
 
 /// Of the calls that are meant to be cut off.
-const TIMEOUT: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn start() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()

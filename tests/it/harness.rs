@@ -6,6 +6,7 @@
 mod changing;
 mod crashing;
 mod looking;
+pub mod nowhere;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -408,15 +409,17 @@ impl Bench {
         }
     }
 
-    /// Runs the lanes' loops in real time for so long, and ends them as a kill would.
-    pub async fn run_for(&mut self, span: Duration) {
+    /// Runs the lanes' loops in real time until then, and ends them as a kill would.
+    pub async fn run_until(&mut self, then: impl Future<Output = ()>) {
         let (_never, stop) = watch::channel(false);
         let mut loops = JoinSet::new();
         for lane in std::mem::take(&mut self.lanes) {
             loops.spawn(run::run(lane, Arc::clone(&self.store) as Arc<dyn Store>, stop.clone()));
         }
-        let ended = tokio::time::timeout(span, loops.join_next()).await;
-        assert!(ended.is_err(), "a loop has ended by itself");
+        tokio::select! {
+            () = then => {}
+            _ = loops.join_next() => panic!("a loop has ended by itself"),
+        }
     }
 
     /// What a human may see and do, at whatever time they say it is.

@@ -97,10 +97,14 @@ fn two_thousand_items_take_no_time() {
     let event = event("two-thousand");
     let items: Vec<&Item> = event.items.iter().collect();
     let content = renderer().render(&event, &items, &"oncall".parse().unwrap());
-    let began = Instant::now();
-    compose::single(&content, &Style::default(), &Form::default(), BUDGET);
-    // It takes less than one; this is a debug build on a busy machine.
-    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    let took = || {
+        let began = Instant::now();
+        compose::single(&content, &Style::default(), &Form::default(), BUDGET);
+        began.elapsed()
+    };
+    // It takes less than one; this is a debug build on a busy machine, which may let one of them wait, but not all.
+    let quickest = std::iter::repeat_with(took).take(10).min().unwrap();
+    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
 }
 
 fn shown(fixture: &str) -> String {

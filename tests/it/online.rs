@@ -11,8 +11,9 @@ use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::limits::Limits;
 use dingtalk_relay::simulator::strict::{App, Robot, Strict};
 use dingtalk_relay::simulator::{Options, Simulator};
-use tokio::net::TcpListener;
 use url::Url;
+
+use crate::harness::nowhere::Nowhere;
 
 const EVERY_CALL: u32 = 1000;
 
@@ -116,8 +117,8 @@ async fn an_answer_that_leaves_it_open_is_no_failure_but_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_listens_it_fails_and_names_the_host_without_what_the_address_holds() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let base_url = format!("http://{gone}");
+    let nowhere = Nowhere::taken();
+    let base_url = format!("http://{}", nowhere.address);
     let with_a_path = format!("apps: {{ ops: {{ base_url: '{base_url}/planted/path' }} }}");
     let output = check(&base_url, &with_a_path).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -127,7 +128,8 @@ async fn where_nobody_listens_it_fails_and_names_the_host_without_what_the_addre
 #[tokio::test(flavor = "multi_thread")]
 async fn one_app_that_says_no_and_one_that_cannot_be_asked_are_both_told() {
     let dingtalk = dingtalk(&["cid-oncall=="]).await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nowhere = Nowhere::taken();
+    let gone = nowhere.address;
     let more = format!("apps: {{ spare: {{ base_url: 'http://{gone}', app_key: ding-spare, app_secret: planted }} }}");
     let output = check(&dingtalk.base_url(), &more).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");

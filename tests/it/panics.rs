@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use dingtalk_relay::app::alarm::Alarm;
 use dingtalk_relay::app::running::Running;
+use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::simulator::Options;
-use dingtalk_relay::store::Store;
+use dingtalk_relay::store::{Filter, Store};
+use jiff::Timestamp;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::json;
 
@@ -98,19 +100,32 @@ retry: { schedule: [100ms], max_attempts: 2 }",
 async fn a_lane_goes_on_after_a_panic_wherever_it_was() {
     for (trouble, attempts) in [(Trouble::Panics, 1), (Trouble::PanicsAtFinish, 1)] {
         let more = "{ route: { receiver: night, routes: [] }, retry: { schedule: [100ms] } }";
-        let mut bench = Bench::with(more, "2026-11-21T12:00:00Z", |_| Options::default()).await;
+        let mut bench = Bench::with(more, &Timestamp::now().to_string(), |_| Options::default()).await;
         bench.accept("night", &fixture("one-firing.json")).await;
         bench.store.fail(trouble);
-        bench.run_for(Duration::from_millis(1_500)).await;
+        let is_delivered = all_delivered(Arc::clone(bench.store.inner()));
+        bench.run_until(is_delivered).await;
         let delivery = bench.deliveries().await[0].clone();
         assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("delivered"), &json!(attempts)), "{trouble:?}");
         assert_eq!(bench.simulator.messages().len(), 1, "{trouble:?}");
     }
 }
 
+/// Waits until every delivery of the store is delivered.
+async fn all_delivered(store: Arc<dyn Store>) {
+    let mut moves = store.moves();
+    loop {
+        let page = store.deliveries(Filter { limit: 10, ..Filter::default() }).await.unwrap();
+        if page.deliveries.iter().all(|delivery| delivery.state == State::Delivered) {
+            return;
+        }
+        tokio::time::timeout(Duration::from_secs(20), moves.changed()).await.expect("something moves").unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_lane_that_cannot_know_what_it_has_claimed_ends_the_process_and_the_next_one_sends_it() {
-    let mut bench = Bench::new("2026-11-21T12:00:00Z", |_| Options::default()).await;
+    let mut bench = Bench::new(&Timestamp::now().to_string(), |_| Options::default()).await;
     bench.accept("team", &fixture("one-firing.json")).await;
     let config = Arc::new(configured(&bench.simulator.base_url(), bench.folder(), ""));
     let alarm = Alarm::default();

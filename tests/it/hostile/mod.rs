@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than any answer here takes, shorter than the port's own patience: who waits for more than this waits for a
-/// client, and that is what the test is about.
+/// Longer than any answer here takes on a busy machine, shorter than the port's own patience: who waits for more than
+/// this waits for a client, and that is what the test is about.
 const PROMPT: Duration = Duration::from_secs(5);
 
 /// Says it over a connection of its own and answers what comes back until the port closes.

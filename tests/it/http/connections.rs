@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use crate::http::relay::{ONE_FIRING, Relay};
 
-const SHORT: Duration = Duration::from_millis(50);
+/// Long enough to say something on a busy machine.
+const SHORT: Duration = Duration::from_millis(500);
 /// Longer than any test: what is not to happen does not.
 const LONG: Duration = Duration::from_secs(600);
 

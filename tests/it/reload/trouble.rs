@@ -59,7 +59,7 @@ async fn while_the_store_is_away_the_old_lanes_go_on_and_nothing_is_half_done() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_could_not_be_stored_is_stored_before_its_lane_is_replaced() {
-    let bench = Bench::new("2026-11-21T12:00:00Z", |_| Options::default()).await;
+    let bench = Bench::new(&jiff::Timestamp::now().to_string(), |_| Options::default()).await;
     let with = |more| Arc::new(configured(&bench.simulator.base_url(), bench.folder(), more));
     let slower = "receivers: { team: { limits: { messages_per_minute: 10 } } }";
     bench.accept("team", &fixture("one-firing.json")).await;

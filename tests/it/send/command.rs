@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use serde_json::Value;
-use tokio::net::TcpListener;
 
+use crate::harness::nowhere::Nowhere;
 use crate::harness::{World, groups};
 use crate::send::EVERY_CALL;
 
@@ -69,7 +69,7 @@ async fn what_was_not_sent_is_1_with_state_reason_and_hint() {
 
     let world = World::start().await;
     world.simulator.fault(Api::Send, EVERY_CALL, Answer::code(400, "bot.stopped"));
-    let wait = [&LETTER[..], &["--wait", "700ms"]].concat();
+    let wait = [&LETTER[..], &["--wait", "3s"]].concat();
     let (code, _, why) = said(&send(&world, "", &wait, "").await);
     assert_eq!(code, Some(1));
     assert!(why.contains("not sent: queued: blocked: bot.stopped: ") && why.contains("goes out by itself"), "{why}");
@@ -83,7 +83,8 @@ async fn what_was_not_sent_is_1_with_state_reason_and_hint() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_listens_direct_is_mentioned_and_works() {
     let world = World::start().await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nowhere = Nowhere::taken();
+    let gone = nowhere.address;
     let elsewhere = format!("admin: {{ listen: '{gone}' }}");
     let (code, key, why) = said(&send(&world, &elsewhere, &LETTER, "").await);
     assert_eq!((code, key.as_str()), (Some(1), ""));

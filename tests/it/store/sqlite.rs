@@ -11,7 +11,7 @@ use dingtalk_relay::store::sqlite::opening::OpenError;
 use dingtalk_relay::store::{AppRow, Finish, StoreError, Want};
 use rusqlite::Connection;
 
-use crate::store::{Fresh, at, event, first, is_stale, name, receipts, sent, want};
+use crate::store::{Fresh, at, event, first, is_stale, name, put_back, receipts, sent, want};
 
 /// The file, as somebody with a shell sees it.
 fn shell(store: &Fresh) -> Connection {
@@ -167,6 +167,21 @@ async fn what_cannot_be_read_dies_with_a_reason_and_does_not_stop_its_lane() {
         assert!(shown.reason.as_ref().unwrap().contains(reason), "{:?}", shown.reason);
     }
     assert_eq!(store.calls_in("2026-11").await, 1, "no call was made for the others");
+}
+
+#[tokio::test]
+async fn what_dies_unread_at_a_probe_waits_for_nothing_any_more() {
+    let store = Fresh::sqlite();
+    let id = store.wait("k", Warning, at(0)).await;
+    let ownership = store.owned_by("me").await;
+    let claimed = store.next(&ownership, at(1)).await.unwrap();
+    store.finish(&ownership, put_back(&claimed, at(60), false), at(2)).await.unwrap();
+    shell(&store).execute("update contents set content = '{'", []).unwrap();
+
+    assert_eq!(store.take(&ownership, Want { probe: true, ..want() }, at(3)).await, None);
+
+    let shown = store.shown(&id).await;
+    assert_eq!((shown.state, shown.next_attempt_at), (State::Dead, None));
 }
 
 #[tokio::test]

@@ -51,8 +51,8 @@ async fn fifty_twins_at_once_make_one_event_for_each_source_and_path() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_never_stops_is_heard_again_when_the_window_of_the_first_is_over() {
     let world = world("sources: { am: { kind: alertmanager, auth: { none: true }, dedup_window: 500ms } }").await;
-    let (_, first) = world.post("/hooks/am/team", fixture("one-firing.json")).await;
     let began = std::time::Instant::now();
+    let (_, first) = world.post("/hooks/am/team", fixture("one-firing.json")).await;
 
     // Every post is within the window of the one before. Did that one count, none would ever be heard.
     let heard = async {
