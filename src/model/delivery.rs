@@ -33,7 +33,7 @@ pub enum State {
     Queued,
     /// It was claimed: a call that carries it is under way.
     Sending,
-    /// DingTalk admitted the message that carried it.
+    /// DingTalk admitted the message that carried it, or it had nothing to say that its receiver did not know.
     Delivered,
     /// It was given up, with a reason. A human may redrive it.
     Dead,
@@ -113,7 +113,7 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// The calls made for it.
     pub attempts: u64,
-    /// Why it is dead, or was handed over.
+    /// Why it is dead, was handed over, or was delivered without a call.
     pub reason: Option<String>,
     /// Whether an attempt of its own whose outcome is unknown may have shown it already, to its receiver. One that took over
     /// another begins without: nobody has called its group for it. The other keeps its mark, and names it.

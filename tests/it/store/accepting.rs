@@ -7,7 +7,7 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::Warning;
 use dingtalk_relay::store::{Next, StoreError};
 
-use crate::store::{Fresh, at, channel, ended, event, first, given_up, name, rings, sent, want_of};
+use crate::store::{Fresh, ROOM, at, channel, ended, event, first, given_up, name, rings, sent, want_of};
 
 on_every_store!(
     a_twin_inside_the_window_is_a_duplicate_and_gets_the_first_ones_ids_as_they_stand_now,
@@ -123,7 +123,7 @@ async fn a_twin_of_an_event_that_went_nowhere_is_a_duplicate(store: Fresh) {
 }
 
 async fn more_than_may_wait_is_refused_and_nothing_of_it_is_kept(store: Fresh) {
-    fill(&store, 999).await;
+    fill(&store, ROOM - 1).await;
     let two = event("k").twin_key("twins").to("oncall", Warning).to("dev", Warning);
     assert_eq!(store.accept(two.clone().0, at(0)).await, Err(StoreError::QueueFull));
     assert!(store.lanes().await.unwrap().iter().all(|lane| lane.receiver != "dev"));
@@ -138,14 +138,14 @@ async fn more_than_may_wait_is_refused_and_nothing_of_it_is_kept(store: Fresh) {
 async fn a_full_queue_still_answers_twins_and_what_goes_nowhere(store: Fresh) {
     let post = event("k").twin_key("twins").to("oncall", Warning);
     store.accept(post.clone().0, at(0)).await.unwrap();
-    fill(&store, 999).await;
+    fill(&store, ROOM - 1).await;
     assert!(store.accept(post.0, at(1)).await.unwrap().duplicate);
     assert!(store.accept(event("k").0, at(1)).await.unwrap().deliveries.is_empty());
     assert_eq!(store.accept(event("k").to("oncall", Warning).0, at(1)).await, Err(StoreError::QueueFull));
 }
 
 /// Fills the lane `many` with one event.
-async fn fill(store: &Fresh, deliveries: usize) {
+async fn fill(store: &Fresh, deliveries: u64) {
     let post = (0..deliveries).fold(event("fill"), |post, _| post.to("many", Warning));
     store.accept(post.0, at(0)).await.unwrap();
 }
@@ -156,7 +156,7 @@ async fn what_could_not_be_kept_does_not_count(store: Fresh) {
     bad.0.deliveries[1].id = first(&accepted).clone();
     assert!(matches!(store.accept(bad.0, at(1)).await, Err(StoreError::Unavailable(_))), "an id is used once");
     assert_eq!(store.lanes().await.unwrap().len(), 1);
-    fill(&store, 999).await;
+    fill(&store, ROOM - 1).await;
 }
 
 async fn an_arrival_rings_the_lane_even_if_nobody_waits_for_the_answer(store: Fresh) {

@@ -9,7 +9,7 @@ use dingtalk_relay::store::action::{Acted, Action, Selection};
 use dingtalk_relay::store::{Next, StoreError, Want};
 use jiff::Timestamp;
 
-use crate::store::{Fresh, at, ended, event, first, given_up, name, put_back, rings, sent, want, want_of};
+use crate::store::{Fresh, ROOM, at, ended, event, first, given_up, name, put_back, rings, sent, want, want_of};
 
 on_every_store!(
     what_is_dead_or_cancelled_is_brought_back_and_counts_anew,
@@ -335,7 +335,7 @@ async fn a_twin_is_told_of_what_was_brought_back_or_handed_over(store: Fresh) {
 async fn a_full_queue_takes_nobody_back(store: Fresh) {
     let dead = store.dead("db", at(0)).await;
     let mut waiting = vec![];
-    for n in 0..1_000 {
+    for n in 0..ROOM {
         waiting.push(store.wait(&n.to_string(), Warning, at(1)).await);
     }
     let full = Err(StoreError::QueueFull);

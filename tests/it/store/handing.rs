@@ -8,7 +8,7 @@ use dingtalk_relay::store::handing::{HandOver, Heir};
 use dingtalk_relay::store::{Finish, Next, Ownership};
 use jiff::Timestamp;
 
-use crate::store::{Fresh, at, ended, event, first, is_stale, name, put_back, rings, want_of};
+use crate::store::{Fresh, ROOM, at, ended, event, first, is_stale, name, put_back, rings, want_of};
 
 on_every_store!(
     a_queue_goes_over_in_the_order_of_its_lane_and_is_marked_on_both_sides,
@@ -236,7 +236,7 @@ async fn what_dies_is_handed_over_once_however_often_it_is_redriven(store: Fresh
 
 async fn a_full_queue_keeps_nothing_from_going_over(store: Fresh) {
     let ownership = store.owned_by("me").await;
-    for n in 0..1_000 {
+    for n in 0..ROOM {
         store.wait(&n.to_string(), Warning, at(0)).await;
     }
     let full = store.accept(event("x").to("oncall", Warning).0, at(1)).await;

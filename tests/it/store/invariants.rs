@@ -1,27 +1,33 @@
 //! Whatever happens in whatever order: nothing is lost, nothing is overtaken, and states move along their ways only.
 //!
-//! A sequence of random steps is done to the store and to a model of a few lines; what the store claims must be what
-//! the model says goes next, and in the end every delivery must stand where the model has it.
+//! A sequence of random steps is done to the store and to a model of a few lines; what the store claims, alone or
+//! together, must be what the model says goes next, and after every step every delivery must stand where the model has
+//! it, and the lane must see of its queue what the model sees.
+
+mod model;
 
 use std::collections::BTreeMap;
 
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity;
+use dingtalk_relay::model::form::{Form, Shape};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
 use dingtalk_relay::store::action::{Acted, Action};
-use dingtalk_relay::store::{Claimed, Filter, Next, Ownership, Want};
-use jiff::Timestamp;
+use dingtalk_relay::store::queue::{Take, Unsaid};
+use dingtalk_relay::store::{Claimed, Filter, Finish, Next, Ownership, Want};
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use crate::store::{Fresh, at, ended, event, is_stale, name, want};
+use crate::store::invariants::model::{Call, Held, Model, UP_TO};
+use crate::store::{Fresh, at, ended, event, ids, is_stale, name, want};
 
-const KEYS: [&str; 3] = ["a", "b", "c"];
+const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Accept { key: usize, severity: Severity },
-    Claim,
+    Accept { key: usize, severity: Severity, gather: u64 },
+    Claim { take: Take, overdue: Option<i64>, stale: i64, hold: bool },
     Probe { hold: bool },
     Finish { which: usize, how: How },
     TakeOver,
@@ -41,25 +47,55 @@ enum Hand {
 #[derive(Debug, Clone, Copy)]
 enum How {
     Deliver,
-    PutBack { wait: i64 },
+    /// There was nothing to say.
+    Unsaid,
+    PutBack {
+        wait: i64,
+    },
+    /// The first order key of it was delivered, the rest goes back.
+    DeliverFirstKey {
+        wait: i64,
+    },
+    Plainer,
+    Alone,
     GiveUp,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let severity = prop::sample::select(Severity::ALL.to_vec());
-    let how = prop_oneof![
-        3 => Just(How::Deliver),
-        2 => (0..40_i64).prop_map(|wait| How::PutBack { wait }),
-        1 => Just(How::GiveUp),
-    ];
+    let gather = prop_oneof![3 => Just(0), 1 => 1..30_u64];
     prop_oneof![
-        6 => (0..KEYS.len(), severity).prop_map(|(key, severity)| Step::Accept { key, severity }),
-        5 => Just(Step::Claim),
+        6 => (0..KEYS.len(), severity, gather)
+            .prop_map(|(key, severity, gather)| Step::Accept { key, severity, gather }),
+        5 => claim_step(),
         1 => any::<bool>().prop_map(|hold| Step::Probe { hold }),
-        5 => (0..8_usize, how).prop_map(|(which, how)| Step::Finish { which, how }),
+        5 => (0..8_usize, how()).prop_map(|(which, how)| Step::Finish { which, how }),
         1 => Just(Step::TakeOver),
         4 => (0..12_usize, hand()).prop_map(|(which, how)| Step::Act { which, how }),
         2 => (1..30_i64).prop_map(Step::Wait),
+    ]
+}
+
+fn claim_step() -> impl Strategy<Value = Step> {
+    let take = prop::sample::select(vec![Take::One, Take::OneUnlessLate, Take::Digest, Take::Digest]);
+    let overdue = prop::option::of(0..60_i64);
+    (take, overdue, 0..90_i64, any::<bool>()).prop_map(|(take, overdue, stale, hold)| Step::Claim {
+        take,
+        overdue,
+        stale,
+        hold,
+    })
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        4 => Just(How::Deliver),
+        1 => Just(How::Unsaid),
+        2 => (0..40_i64).prop_map(|wait| How::PutBack { wait }),
+        2 => (0..40_i64).prop_map(|wait| How::DeliverFirstKey { wait }),
+        1 => Just(How::Plainer),
+        1 => Just(How::Alone),
+        1 => Just(How::GiveUp),
     ]
 }
 
@@ -67,73 +103,8 @@ fn hand() -> impl Strategy<Value = Hand> {
     prop_oneof![3 => Just(Hand::Redrive), 2 => Just(Hand::Cancel), 1 => Just(Hand::Elsewhere)]
 }
 
-/// One delivery as the model has it.
-#[derive(Debug)]
-struct Held {
-    id: DeliveryId,
-    key: usize,
-    severity: Severity,
-    state: State,
-    due: Timestamp,
-    /// Another delivery has taken it over, and waits.
-    taken_over: bool,
-}
-
-/// A call under way.
-struct Call {
-    claimed: Claimed,
-    hold: bool,
-}
-
-struct Model {
-    lane: Vec<Held>,
-    /// When each key was tried last, as long as it has something open.
-    tried: BTreeMap<usize, Timestamp>,
-    calls: Vec<Call>,
-    epochs: u32,
-    now: Timestamp,
-}
-
-impl Model {
-    /// The earliest open delivery of every key.
-    fn heads(&self) -> impl Iterator<Item = &Held> {
-        (0..KEYS.len()).filter_map(|key| self.lane.iter().find(|d| d.key == key && d.state.is_open()))
-    }
-
-    fn rank(&self, head: &Held) -> Severity {
-        self.lane.iter().filter(|d| d.key == head.key && d.state.is_open()).map(|d| d.severity).max().unwrap()
-    }
-
-    fn place(&self, head: &Held) -> usize {
-        self.lane.iter().position(|d| d.id == head.id).unwrap()
-    }
-
-    fn next(&self, probe: bool) -> Option<usize> {
-        let waiting = self.heads().filter(|head| head.state == State::Queued);
-        let head = if probe {
-            waiting.min_by_key(|head| (self.tried.get(&head.key), self.place(head)))
-        } else {
-            let due = waiting.filter(|head| head.due <= self.now);
-            due.min_by_key(|head| (std::cmp::Reverse(self.rank(head)), self.place(head)))
-        };
-        head.map(|head| self.place(head))
-    }
-
-    /// Somebody comes to a key who does not wait: nothing of it waits any longer.
-    fn free(&mut self, key: usize) {
-        let now = self.now;
-        self.lane.iter_mut().filter(|d| d.key == key && d.state == State::Queued).for_each(|d| d.due = d.due.min(now));
-    }
-
-    fn become_state(&mut self, id: &DeliveryId, state: State, due: Timestamp) {
-        let held = self.lane.iter_mut().find(|d| d.id == *id).unwrap();
-        assert!(held.state.may_become(state), "{} may not become {state}", held.state);
-        (held.state, held.due) = (state, due);
-        let key = held.key;
-        if !self.lane.iter().any(|d| d.key == key && d.state.is_open()) {
-            self.tried.remove(&key);
-        }
-    }
+fn later(now: Timestamp, seconds: i64) -> Timestamp {
+    now + SignedDuration::from_secs(seconds)
 }
 
 async fn run(store: &Fresh, steps: Vec<Step>) {
@@ -141,60 +112,110 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
     let mut ownership = store.owned_by("0").await;
     for step in steps {
         match step {
-            Step::Accept { key, severity } => accept(store, &mut model, key, severity).await,
-            Step::Claim => claim(store, &mut model, &ownership, want()).await,
+            Step::Accept { key, severity, gather } => accept(store, &mut model, key, severity, gather).await,
+            Step::Claim { take, overdue, stale, hold } => {
+                let overdue_before = overdue.map(|age| later(model.now, -age));
+                let stale_before = later(model.now, -stale);
+                let want = Want { take, overdue_before, stale_before, hold, ..want() };
+                claim(store, &mut model, &ownership, want).await;
+            }
             Step::Probe { hold } => {
-                claim(store, &mut model, &ownership, Want { probe: true, hold, ..want() }).await;
+                let want = Want { probe: true, take: Take::Digest, hold, ..want() };
+                claim(store, &mut model, &ownership, want).await;
             }
             Step::Finish { which, how } => finish(store, &mut model, &ownership, which, how).await,
             Step::Act { which, how } => act(store, &mut model, which, how).await,
             Step::TakeOver => ownership = take_over(store, &mut model, ownership).await,
-            Step::Wait(seconds) => model.now += jiff::SignedDuration::from_secs(seconds),
+            Step::Wait(seconds) => model.now = later(model.now, seconds),
         }
         check(store, &model).await;
     }
 }
 
-async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity) {
-    let accepted = store.accept(event(KEYS[key]).to("oncall", severity).0, model.now).await.unwrap();
-    let id = accepted.deliveries[0].0.clone();
-    model.free(key);
-    model.lane.push(Held { id, key, severity, state: State::Queued, due: model.now, taken_over: false });
+async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity, gather: u64) {
+    let post = event(KEYS[key]).to("oncall", severity).gathering(gather);
+    let accepted = store.accept(post.0, model.now).await.unwrap();
+    let gathers = gather > 0;
+    if !gathers {
+        model.free(key);
+    }
+    model.lane.push(Held {
+        id: accepted.deliveries[0].0.clone(),
+        key,
+        severity,
+        state: State::Queued,
+        created_at: model.now,
+        due: later(model.now, gather.cast_signed()),
+        gathers,
+        alone: false,
+        plainer: false,
+        taken_over: false,
+    });
 }
 
 async fn claim(store: &Fresh, model: &mut Model, ownership: &Ownership, want: Want) {
-    let (probe, hold) = (want.probe, want.hold);
+    let (expected, hold, stale_before) = (model.next(&want), want.hold, want.stale_before);
     let claimed = store.take(ownership, want, model.now).await;
-    let expected = model.next(probe).map(|place| model.lane[place].id.clone());
-    assert_eq!(claimed.as_ref().map(|c| c.deliveries[0].id.clone()), expected);
-    if let Some(claimed) = claimed {
-        let id = claimed.deliveries[0].id.clone();
-        let key = model.lane.iter().find(|d| d.id == id).unwrap().key;
+    assert_eq!(claimed.as_ref().map(ids).unwrap_or_default(), expected);
+    let Some(claimed) = claimed else { return };
+    assert_eq!(claimed.late, claimed.deliveries[0].created_at < stale_before);
+    for delivery in &claimed.deliveries {
+        let key = model.held(&delivery.id).key;
         model.tried.insert(key, model.now);
-        model.become_state(&id, State::Sending, model.now);
-        model.calls.push(Call { claimed, hold });
+        model.become_state(&delivery.id, State::Sending, model.now);
     }
+    model.calls.push(Call { claimed, hold });
 }
 
 async fn finish(store: &Fresh, model: &mut Model, ownership: &Ownership, which: usize, how: How) {
     if model.calls.is_empty() {
         return;
     }
-    let call = model.calls.remove(which % model.calls.len());
-    let (outcome, next, state, wait) = match how {
-        How::Deliver => (Outcome::Sent, Next::Delivered, State::Delivered, 0),
-        How::PutBack { wait } => {
-            let until = model.now + jiff::SignedDuration::from_secs(wait);
-            let next = Next::Queued { at: until, counted: true, possibly_duplicate: false };
-            (Outcome::Unavailable, next, State::Queued, wait)
-        }
-        How::GiveUp => {
-            (Outcome::Refused, Next::Dead { reason: "r".into(), possibly_duplicate: false, heir: None }, State::Dead, 0)
-        }
+    let claimed = model.calls.remove(which % model.calls.len()).claimed;
+    if let How::Unsaid = how {
+        let (message, attempt) = (claimed.message.clone(), claimed.attempt.clone());
+        let unsaid = Unsaid { message, attempt, reason: "r".into() };
+        store.finish_unsaid(ownership, unsaid, model.now).await.unwrap();
+        ids(&claimed).iter().for_each(|id| model.become_state(id, State::Delivered, model.now));
+        return;
+    }
+    let next = what_follows(model.now, &claimed, how);
+    for (id, next) in &next {
+        follow(model, id, next);
+    }
+    let end = Finish { next, ..ended(&claimed, Outcome::Unavailable, Next::Delivered) };
+    store.finish(ownership, end, model.now).await.unwrap();
+}
+
+fn what_follows(now: Timestamp, claimed: &Claimed, how: How) -> Vec<(DeliveryId, Next)> {
+    let first_key = &claimed.deliveries[0].order_key;
+    let queued = |wait| Next::Queued { at: later(now, wait), counted: true, possibly_duplicate: false };
+    let of = |key: &String| match how {
+        How::Deliver | How::Unsaid => Next::Delivered,
+        How::DeliverFirstKey { .. } if key == first_key => Next::Delivered,
+        How::PutBack { wait } | How::DeliverFirstKey { wait } => queued(wait),
+        How::Plainer => Next::Plainer(Form { shape: Shape::Text, ..Form::default() }),
+        How::Alone => Next::Alone,
+        How::GiveUp => Next::Dead { reason: "r".into(), possibly_duplicate: false, heir: None },
     };
-    store.finish(ownership, ended(&call.claimed, outcome, next), model.now).await.unwrap();
-    let due = model.now + jiff::SignedDuration::from_secs(wait);
-    model.become_state(&call.claimed.deliveries[0].id, state, due);
+    claimed.deliveries.iter().map(|d| (d.id.clone(), of(&d.order_key))).collect()
+}
+
+fn follow(model: &mut Model, id: &DeliveryId, next: &Next) {
+    let now = model.now;
+    match next {
+        Next::Delivered => model.become_state(id, State::Delivered, now),
+        Next::Queued { at, .. } => model.become_state(id, State::Queued, *at),
+        Next::Dead { .. } => model.become_state(id, State::Dead, now),
+        Next::Plainer(_) => {
+            model.held(id).plainer = true;
+            model.become_state(id, State::Queued, now);
+        }
+        Next::Alone => {
+            (model.held(id).alone, model.held(id).plainer) = (true, false);
+            model.become_state(id, State::Queued, now);
+        }
+    }
 }
 
 /// A human lays a hand on one of the latest: it is done where its state allows it, and nowhere else.
@@ -224,6 +245,7 @@ async fn act(store: &Fresh, model: &mut Model, which: usize, how: Hand) {
         model.become_state(&id, then, model.now);
     }
     if then == State::Queued {
+        (model.held(&id).alone, model.held(&id).plainer) = (false, false);
         model.free(model.lane[place].key);
     }
 }
@@ -234,28 +256,26 @@ async fn take_over(store: &Fresh, model: &mut Model, before: Ownership) -> Owner
     let after = store.owned_by(&model.epochs.to_string()).await;
     for call in std::mem::take(&mut model.calls) {
         let state = if call.hold { State::Dead } else { State::Queued };
-        model.become_state(&call.claimed.deliveries[0].id, state, model.now);
+        ids(&call.claimed).iter().for_each(|id| model.become_state(id, state, model.now));
         let late = ended(&call.claimed, Outcome::Sent, Next::Delivered);
         assert!(is_stale(store.finish(&before, late, model.now).await));
     }
     after
 }
 
-/// Every delivery stands where the model has it, and what is due is what may go.
+/// Every delivery stands where the model has it, and the lane sees what the model sees.
 async fn check(store: &Fresh, model: &Model) {
     let of_the_lane = Filter { receiver: Some("oncall".into()), limit: 500, ..Filter::default() };
     let page = store.deliveries(of_the_lane).await.unwrap();
     let shown: Vec<_> = page.deliveries.iter().rev().map(|d| (&d.id, d.state)).collect();
     let held: Vec<_> = model.lane.iter().map(|d| (&d.id, d.state)).collect();
     assert_eq!(shown, held);
-    let due = store.due(model.now).await;
-    assert_eq!(due.is_some_and(|at| at <= model.now), model.next(false).is_some());
-    let earliest = model.heads().filter(|d| d.state == State::Queued).map(|d| d.due).min();
-    assert_eq!(due.filter(|at| *at > model.now), earliest.filter(|at| *at > model.now));
+    let waiting = store.waiting(&want().receiver, UP_TO, model.now).await.unwrap();
+    assert_eq!(waiting, model.waiting());
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_or_overtaken_and_no_state_jumps(steps in prop::collection::vec(step(), 1..60)) {

@@ -9,7 +9,7 @@ use dingtalk_relay::store::action::{Acted, Action, Selection};
 use dingtalk_relay::store::{Filter, StoreError};
 use jiff::Timestamp;
 
-use crate::store::{Fresh, at, event, given_up, name, sent};
+use crate::store::{Fresh, ROOM, at, event, given_up, name, sent};
 
 on_every_store!(
     many_are_done_in_pieces_and_what_arrives_meanwhile_is_left_alone,
@@ -131,7 +131,7 @@ async fn what_was_handed_over_keeps_its_order(store: Fresh) {
 async fn a_piece_for_which_there_is_no_place_is_left_whole(store: Fresh) {
     let ids = store.wait_many(150, "oncall").await;
     store.act_on_all(&all(State::Queued), Action::Cancel, at(200), async || ()).await;
-    for n in 0..880 {
+    for n in 0..ROOM - 120 {
         store.accept(event(&format!("new {n}")).to("dev", Warning).0, at(300)).await.unwrap();
     }
 

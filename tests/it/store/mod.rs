@@ -22,10 +22,14 @@ macro_rules! on_every_store {
 mod accepting;
 mod acting;
 mod claiming;
+mod company;
+mod digests;
 mod finishing;
 mod forgetting;
 mod handing;
 mod invariants;
+mod knowing;
+mod late;
 mod many;
 mod moving;
 mod owning;
@@ -45,20 +49,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dingtalk_relay::model::budget::Calls;
-use dingtalk_relay::model::content::Content;
+use dingtalk_relay::model::content::{Content, ContentItem};
 use dingtalk_relay::model::delivery::{Delivery, NewDelivery};
-use dingtalk_relay::model::event::{Event, Severity};
+use dingtalk_relay::model::event::{Event, Severity, Status};
 use dingtalk_relay::model::message::{Composed, MsgKey};
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, EventId, Name};
 use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::store::queue::Take;
+use dingtalk_relay::store::queue::{Take, Waiting};
 use dingtalk_relay::store::{
     Accepted, Claim, Claimed, Finish, NewEvent, Next, Ownership, Store, StoreError, Want, sqlite as sqlite_store,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::Notify;
+
+/// How many deliveries may be open in a store of these tests: more than one digest takes.
+const ROOM: u64 = 1_100;
 
 /// A store nobody has used yet. It is gone when this value is.
 pub(crate) struct Fresh {
@@ -77,7 +84,7 @@ impl Deref for Fresh {
 impl Fresh {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = sqlite_store::open(&folder.path().join("relay.db"), 1_000).unwrap();
+        let store = sqlite_store::open(&folder.path().join("relay.db"), ROOM).unwrap();
         Self { store, folder }
     }
 
@@ -94,7 +101,7 @@ impl Fresh {
             let copy = Command::new("cp").arg(self.folder.path().join(file)).arg(folder.path()).status();
             assert!(copy.unwrap().success(), "{file}");
         }
-        let store = sqlite_store::open(&folder.path().join("relay.db"), 1_000).unwrap();
+        let store = sqlite_store::open(&folder.path().join("relay.db"), ROOM).unwrap();
         Self { store, folder }
     }
 
@@ -129,6 +136,22 @@ impl Fresh {
             gone.push(claimed.deliveries[0].id.clone());
         }
         gone
+    }
+
+    /// Accepts one that waits so many seconds for company.
+    async fn gather(&self, order_key: &str, seconds: u64, now: Timestamp) -> DeliveryId {
+        let post = event(order_key).to("oncall", Severity::Info).gathering(seconds);
+        self.accept(post.0, now).await.unwrap().deliveries[0].0.clone()
+    }
+
+    /// What goes together next in `oncall`.
+    async fn digest(&self, ownership: &Ownership, now: Timestamp) -> Option<Claimed> {
+        self.take(ownership, Want { take: Take::Digest, ..want() }, now).await
+    }
+
+    /// What waits in `oncall`, counted up to nine.
+    async fn queue(&self, now: Timestamp) -> Option<Waiting> {
+        self.waiting(&name("oncall"), 9, now).await.unwrap()
     }
 
     /// When anything of `oncall` may go.
@@ -229,6 +252,19 @@ impl Post {
         self
     }
 
+    /// Its deliveries wait so many seconds for company.
+    fn gathering(mut self, seconds: u64) -> Self {
+        self.0.deliveries.iter_mut().for_each(|d| d.gather = Duration::from_secs(seconds));
+        self
+    }
+
+    /// Its deliveries tell of these items.
+    fn telling(mut self, items: &[(&str, Status)]) -> Self {
+        let items: Vec<_> = items.iter().map(|(fingerprint, status)| item(fingerprint, *status)).collect();
+        self.0.deliveries.iter_mut().for_each(|d| d.content.items.clone_from(&items));
+        self
+    }
+
     fn twin_key(mut self, key: &str) -> Self {
         self.0.event.dedup_key = key.into();
         self
@@ -244,6 +280,26 @@ impl Post {
         self.0.path = path.into();
         self
     }
+}
+
+fn item(fingerprint: &str, status: Status) -> ContentItem {
+    ContentItem {
+        fingerprint: fingerprint.into(),
+        name: "DiskFull".into(),
+        status,
+        severity: Severity::Warning,
+        since: at(0),
+        until: None,
+        url: None,
+        short: "s".into(),
+        body: "b".into(),
+        labels: Vec::new(),
+    }
+}
+
+/// The ids of what was claimed, in order.
+fn ids(claimed: &Claimed) -> Vec<DeliveryId> {
+    claimed.deliveries.iter().map(|d| d.id.clone()).collect()
 }
 
 /// DingTalk admitted the message.

@@ -1,0 +1,160 @@
+//! The lane in a few lines: what the store has to agree with, whatever happened to it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use dingtalk_relay::model::delivery::State;
+use dingtalk_relay::model::event::Severity;
+use dingtalk_relay::model::name::DeliveryId;
+use dingtalk_relay::store::queue::{Take, Waiting};
+use dingtalk_relay::store::{Claimed, Want};
+use jiff::Timestamp;
+
+/// How far the tests have the store count.
+pub(super) const UP_TO: usize = 5;
+
+/// One delivery as the model has it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) id: DeliveryId,
+    pub(super) key: usize,
+    pub(super) severity: Severity,
+    pub(super) state: State,
+    pub(super) created_at: Timestamp,
+    pub(super) due: Timestamp,
+    /// Until it is due it waits for company.
+    pub(super) gathers: bool,
+    /// It goes by itself.
+    pub(super) alone: bool,
+    /// It goes in a plainer form.
+    pub(super) plainer: bool,
+    /// Another delivery has taken it over, and waits.
+    pub(super) taken_over: bool,
+}
+
+/// A call under way.
+pub(super) struct Call {
+    pub(super) claimed: Claimed,
+    pub(super) hold: bool,
+}
+
+pub(super) struct Model {
+    /// In the order they were accepted.
+    pub(super) lane: Vec<Held>,
+    /// When each key was tried last, as long as it has something open.
+    pub(super) tried: BTreeMap<usize, Timestamp>,
+    pub(super) calls: Vec<Call>,
+    pub(super) epochs: u32,
+    pub(super) now: Timestamp,
+}
+
+impl Model {
+    /// The earliest open delivery of every key, by its place, if it may be claimed at all.
+    fn heads(&self) -> Vec<usize> {
+        let first = |key| self.lane.iter().position(|d| d.key == key && d.state.is_open());
+        let keys = self.lane.iter().map(|d| d.key).max().map_or(0, |last| last + 1);
+        (0..keys).filter_map(first).filter(|&head| self.lane[head].state == State::Queued).collect()
+    }
+
+    fn ready(&self) -> Vec<usize> {
+        self.heads().into_iter().filter(|&head| self.lane[head].due <= self.now).collect()
+    }
+
+    fn gathering(&self) -> Vec<usize> {
+        let gathers = |&head: &usize| self.lane[head].gathers && self.lane[head].due > self.now;
+        let mut heads: Vec<_> = self.heads().into_iter().filter(gathers).collect();
+        heads.sort_by_key(|&head| (self.lane[head].due, head));
+        heads
+    }
+
+    fn open_of(&self, head: usize) -> impl Iterator<Item = (usize, &Held)> {
+        let key = self.lane[head].key;
+        self.lane.iter().enumerate().filter(move |(_, d)| d.key == key && d.state.is_open())
+    }
+
+    fn rank(&self, head: usize) -> Severity {
+        self.open_of(head).map(|(_, d)| d.severity).max().unwrap()
+    }
+
+    /// What a claim takes, in order.
+    pub(super) fn next(&self, want: &Want) -> Vec<DeliveryId> {
+        self.places(want).into_iter().map(|place| self.lane[place].id.clone()).collect()
+    }
+
+    fn places(&self, want: &Want) -> Vec<usize> {
+        if want.probe {
+            return self
+                .heads()
+                .into_iter()
+                .min_by_key(|&h| (self.tried.get(&self.lane[h].key), h))
+                .into_iter()
+                .collect();
+        }
+        let overdue = |head: usize| want.overdue_before.is_some_and(|before| self.lane[head].created_at < before);
+        let late = |head: usize| self.lane[head].created_at < want.stale_before;
+        let (mut lates, mut fresh): (Vec<usize>, Vec<usize>) = self.ready().into_iter().partition(|&head| late(head));
+        let critical = fresh.iter().any(|&head| self.rank(head) == Severity::Critical);
+        let late_first = fresh.is_empty() || (!critical && lates.iter().any(|&head| overdue(head)));
+        let heads = if late_first { &mut lates } else { &mut fresh };
+        heads.sort_by_key(|&head| {
+            let rank = if overdue(head) { None } else { Some(Reverse(self.rank(head))) };
+            (rank, if overdue(head) { Some(self.lane[head].created_at) } else { None }, head)
+        });
+        let together = want.take == Take::Digest || (want.take == Take::OneUnlessLate && late_first);
+        if !together || heads.is_empty() {
+            return heads.iter().take(1).copied().collect();
+        }
+        let company = if late_first { vec![] } else { self.gathering() };
+        self.together(&[heads.clone(), company].concat())
+    }
+
+    fn together(&self, heads: &[usize]) -> Vec<usize> {
+        let mut taken: Vec<usize> = vec![];
+        for &head in heads {
+            for (place, held) in self.open_of(head) {
+                let first = taken.first().map(|&first| &self.lane[first]);
+                let fits = first.is_none_or(|first| !first.alone && !held.alone && first.plainer == held.plainer);
+                if held.state != State::Queued || !fits {
+                    break;
+                }
+                taken.push(place);
+            }
+        }
+        taken
+    }
+
+    /// What a lane sees of its queue.
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        let (ready, heads) = (self.ready(), self.heads());
+        let oldest_ready_at = ready.iter().map(|&head| self.lane[head].created_at).min();
+        let soonest = heads.iter().map(|&head| self.lane[head].due).min();
+        let queued = |&head: &usize| self.open_of(head).filter(|(_, d)| d.state == State::Queued).count();
+        Some(Waiting {
+            due_at: oldest_ready_at.or(soonest)?,
+            ready: ready.iter().map(queued).sum::<usize>().min(UP_TO),
+            gathering: !self.gathering().is_empty(),
+            critical: ready.iter().any(|&head| self.rank(head) == Severity::Critical),
+            oldest_ready_at,
+        })
+    }
+
+    /// Somebody comes to a key who does not wait: nothing of it waits any longer.
+    pub(super) fn free(&mut self, key: usize) {
+        let now = self.now;
+        self.lane.iter_mut().filter(|d| d.key == key && d.state == State::Queued).for_each(|d| d.due = d.due.min(now));
+    }
+
+    pub(super) fn held(&mut self, id: &DeliveryId) -> &mut Held {
+        self.lane.iter_mut().find(|d| d.id == *id).unwrap()
+    }
+
+    pub(super) fn become_state(&mut self, id: &DeliveryId, state: State, due: Timestamp) {
+        let held = self.held(id);
+        assert!(held.state.may_become(state), "{} may not become {state}", held.state);
+        (held.state, held.due, held.gathers) = (state, due, false);
+        let key = held.key;
+        if !self.lane.iter().any(|d| d.key == key && d.state.is_open()) {
+            self.tried.remove(&key);
+        }
+    }
+}
