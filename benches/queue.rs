@@ -148,6 +148,7 @@ fn delivery(number: usize) -> Result<NewDelivery, Box<dyn Error>> {
         items: vec![item],
         footer: String::new(),
         buttons: Vec::new(),
+        truncated: 0,
     };
     let (id, receiver) = (DeliveryId::fresh(), name("oncall")?);
     Ok(NewDelivery { id, receiver, severity: Severity::Warning, content, gather: Duration::ZERO })

@@ -10,28 +10,35 @@ use crate::compose::digest::names::{self, Folded};
 use crate::compose::dress::{Draft, made};
 use crate::compose::fitting::{Fitted, fitted};
 use crate::compose::told::{self, Told};
-use crate::compose::{Made, Part, Setting, digest, headline, strip};
-use crate::model::content::{Content, ContentItem, Unchanged};
+use crate::compose::{Made, Part, Setting, digest, headline, strip, words};
+use crate::model::content::{Button, Content, ContentItem, Unchanged};
 use crate::model::form::Form;
-use crate::model::spoken::colon;
+use crate::model::language::Language;
+use crate::model::spoken::{self, clock, colon};
 
 /// The part as a message of at most `budget` bytes.
 pub(crate) fn message(part: &Part<'_>, setting: &Setting<'_>, budget: usize) -> Made {
     let told = told::of(std::slice::from_ref(part), setting.unchanged);
     let unchanged = told.iter().filter(|told| told.unchanged).count();
-    if unchanged > 0 && unchanged == part.content.items.len() {
+    if unchanged > 0 && unchanged == told.len() {
         return digest::repeated(part, told, setting, budget);
     }
-    let content = stripped(part.content, setting.form);
-    if unchanged == 0 {
-        return whole(&content, "", setting, budget);
+    let mut content = stripped(part.content, setting.form);
+    let mut aside = Folded::default();
+    if unchanged > 0 {
+        content = Cow::Owned(changed(&content, &told, setting.style.language));
+        if setting.unchanged == Unchanged::Fold {
+            aside = names::still(&told, setting.style.language, budget / 8);
+        }
     }
-    let changed = changed(&content, &told, setting);
-    let aside = match setting.unchanged {
-        Unchanged::Fold => names::still(&told, setting.style.language, budget / 8),
-        Unchanged::Show | Unchanged::Drop => Folded::default(),
+    if setting.late {
+        content = Cow::Owned(late(content.into_owned(), part, setting));
+    }
+    let made = whole(&content, &aside.text, setting, budget);
+    let made = match digest::page(told.len(), setting).filter(|_| unchanged + made.left_out > 0) {
+        Some(page) => whole(&with_link(content.into_owned(), page), &aside.text, setting, budget),
+        None => made,
     };
-    let made = whole(&changed, &aside.text, setting, budget);
     Made { folded: aside.items, left_out: made.left_out + unchanged - aside.items, ..made }
 }
 
@@ -47,14 +54,26 @@ fn whole(content: &Content, aside: &str, setting: &Setting<'_>, budget: usize) -
     made(&draft, setting.style, setting.form, budget)
 }
 
+/// The content with a way to what it does not show.
+fn with_link(content: Content, page: Button) -> Content {
+    let footer = [content.footer.trim(), &digest::link(&page)].join(digest::BREAK).trim().to_owned();
+    Content { footer, buttons: [content.buttons, vec![page]].concat(), ..content }
+}
+
+/// The content that says of itself when it should have come.
+fn late(content: Content, part: &Part<'_>, setting: &Setting<'_>) -> Content {
+    let (language, zone) = (setting.style.language, &setting.style.timezone);
+    let clock = format!("{} {}", clock(part.created_at, setting.now, zone), spoken::zone(setting.now, zone));
+    let header = format!("> {}\n\n{}", words::late_from(&clock, language), content.header);
+    Content { title: format!("{}{}", words::late(language), content.title), header, ..content }
+}
+
 /// The content with what changed alone, and a headline that says so.
-fn changed<'c>(content: &'c Content, told: &[Told<'_>], setting: &Setting<'_>) -> Cow<'c, Content> {
-    let language = setting.style.language;
-    let items: Vec<ContentItem> =
-        content.items.iter().zip(told).filter(|(_, told)| !told.unchanged).map(|(item, _)| item.clone()).collect();
+fn changed(content: &Content, told: &[Told<'_>], language: Language) -> Content {
+    let news = content.items.iter().zip(told).filter(|(_, told)| !told.unchanged);
     let headline = headline::of_changes(told, language);
     let header = format!("{}\n\n{}", headline.named_heading(colon(language)), without_heading(&content.header));
-    Cow::Owned(Content { title: headline.title(), header, items, ..content.clone() })
+    Content { title: headline.title(), header, items: news.map(|(item, _)| item.clone()).collect(), ..content.clone() }
 }
 
 /// The header without the heading at its top, which gives way to ours.
@@ -79,11 +98,10 @@ fn stripped<'c>(content: &'c Content, form: &Form) -> Cow<'c, Content> {
         ..item.clone()
     };
     Cow::Owned(Content {
-        v: content.v,
-        title: strip::without_in_plain(&content.title, form),
         header: markdown(&content.header),
         items: content.items.iter().map(item).collect(),
         footer: markdown(&content.footer),
         buttons: if form.without_links { Vec::new() } else { content.buttons.clone() },
+        ..content.clone()
     })
 }

@@ -55,7 +55,7 @@ fn markdown(
     form: &Form,
     budget: usize,
 ) -> Made {
-    let title = title(draft, budget);
+    let title = title(draft, form, budget);
     fields.insert("title".to_owned(), title.clone().into());
     fields.insert("text".to_owned(), "".into());
     let frame = Value::Object(fields.clone()).to_string().len();
@@ -63,7 +63,8 @@ fn markdown(
     let text = if fitted.text.trim().is_empty() { title } else { fitted.text.clone() };
     // Parts that were clean by themselves may be a link together, and so may a title that stands in as markdown.
     let text = strip::without(&text, form);
-    let text = if text.trim().is_empty() { NOTHING.to_owned() } else { text };
+    // What was left out may have been the last of it.
+    let text = if text.trim().is_empty() { NOTHING } else { text.trim_end() };
     fields.insert("text".to_owned(), text.into());
     fitted.in_message(Composed { msg_key, msg_param: Value::Object(fields).to_string() })
 }
@@ -72,21 +73,22 @@ fn markdown(
 fn text(draft: &Draft<'_>, form: &Form, language: Language, budget: usize) -> Made {
     const FRAME: usize = r#"{"content":""}"#.len();
     let room = budget.saturating_sub(FRAME);
-    let title = title(draft, budget);
+    let title = title(draft, form, budget);
     let fitted = if form.length == Length::Title {
         let text = format!("{title}\n{}", words::rest(language));
         Fitted { text, shown: 0, folded: 0, left_out: draft.items, cut: true }
     } else {
         let left = room.saturating_sub(encoded_len(&title) + encoded_len("\n\n"));
         let fitted = (draft.fit)(draft.footer, left);
-        let text = plain::headed(&title, &plain::text(&fitted.text));
+        let text = plain::headed(&title, &plain::text(&strip::without(&fitted.text, form)));
         Fitted { text: strip::without_in_plain(&text, form), ..fitted }
     };
     let fields = Map::from_iter([("content".to_owned(), clip(&fitted.text, room).into())]);
     fitted.in_message(Composed { msg_key: MsgKey::Text, msg_param: Value::Object(fields).to_string() })
 }
 
-fn title(draft: &Draft<'_>, budget: usize) -> String {
-    let title = clip(draft.title.trim(), LONGEST_TITLE.min(budget / 4));
+fn title(draft: &Draft<'_>, form: &Form, budget: usize) -> String {
+    let title = strip::without_in_plain(draft.title, form);
+    let title = clip(title.trim(), LONGEST_TITLE.min(budget / 4));
     if title.is_empty() { NOTHING.to_owned() } else { title }
 }

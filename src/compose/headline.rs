@@ -16,7 +16,9 @@ use crate::model::spoken::{self, Tally, comma};
 /// The characters a banner shows of a title.
 pub(crate) const LONGEST_TITLE: usize = 40;
 /// A name of fewer characters says nothing.
-const SHORTEST_NAME: usize = 6;
+const SHORTEST_NAME: usize = 8;
+/// What stands before the name in a title.
+const BEFORE_NAME: &str = " · ";
 
 /// What is to be said first.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,8 @@ pub(crate) struct Headline<'h> {
     pub(crate) late: &'static str,
     /// `3 critical`, `41 warning`, …: the worst first.
     pub(crate) counts: Vec<String>,
+    /// How many of them do not give way to the name in a title.
+    pub(crate) firm: usize,
     /// What stands between the counts.
     pub(crate) comma: &'static str,
     /// When, as short as can be: `02:10–03:40`; may be empty.
@@ -59,7 +63,7 @@ pub(crate) fn of_digest<'h>(
     let worst = news().next().or(told.first());
     let late = if late.is_some() { words::late(language) } else { "" };
     let (icon, name) = (icon(worst), name(worst));
-    Headline { icon, late, counts, comma: comma(language), span, when, name }
+    Headline { icon, late, counts, firm: 2, comma: comma(language), span, when, name }
 }
 
 /// What a group of which the receiver knows a part says first: `1 new · 2 resolved · 47 still firing`.
@@ -71,7 +75,7 @@ pub(crate) fn of_changes<'h>(told: &[Told<'h>], language: Language) -> Headline<
     counts.extend(others.parts(language));
     counts.extend(words::unchanged(told, language));
     let worst = news().min_by_key(|told| told.rank());
-    Headline { icon: icon(worst), counts, comma: " · ", name: name(worst), ..Headline::default() }
+    Headline { icon: icon(worst), firm: counts.len(), counts, comma: " · ", name: name(worst), ..Headline::default() }
 }
 
 /// Since when the longest fires.
@@ -80,7 +84,8 @@ fn since(told: &[Told<'_>], clock: &impl Fn(Timestamp) -> String, language: Lang
     firing.map(|told| told.item.since).min().map_or(String::new(), |first| words::since(&clock(first), language))
 }
 
-/// `🔴`, `🟠`, `🔵` or, when it is over or there is nothing, `✅`: as the templates have it.
+/// `🔴`, `🟠`, `🔵` or, when it is over or there is nothing, `✅`: as the templates have it. Here it stands before notices
+/// too: a line that fills two on a phone begins where the icon is.
 pub(crate) fn icon(told: Option<&Told<'_>>) -> &'static str {
     match told.map(Told::kind) {
         None | Some((Status::Resolved, _)) => "✅",
@@ -95,41 +100,48 @@ fn name<'h>(told: Option<&Told<'h>>) -> &'h str {
 }
 
 impl Headline<'_> {
-    /// Plain text of at most 40 characters.
+    /// Plain text of at most 40 characters: the counts, when, and the name, as far as there is room.
     pub(crate) fn title(&self) -> String {
-        let mut title = format!("{} {}{}", self.icon, self.late, self.fitting_counts());
-        if !self.span.is_empty() {
-            let span = format!("{}{}", self.comma, self.span);
-            if letters(&title) + letters(&span) <= LONGEST_TITLE {
-                title.push_str(&span);
-            }
+        let mut title = format!("{} {}", self.icon, self.late);
+        let left = |title: &str| LONGEST_TITLE.saturating_sub(letters(title));
+        title.push_str(&self.fitting_counts(left(&title)));
+        let span = format!("{}{}", self.pause(), self.span);
+        if !self.span.is_empty() && letters(&span) <= left(&title) {
+            title.push_str(&span);
         }
-        let left = LONGEST_TITLE.saturating_sub(letters(&title) + letters(" · "));
-        let name = clipped(self.name, left);
-        if letters(&name) >= SHORTEST_NAME.min(letters(self.name)) && !name.is_empty() {
-            title.push_str(" · ");
+        let name = clipped(self.name, left(&title).saturating_sub(letters(BEFORE_NAME)));
+        if letters(&name) >= self.least_name().max(1) {
+            title.push_str(BEFORE_NAME);
             title.push_str(&name);
         }
         title
     }
 
-    /// As many of the counts as fit; those that do not are summed up.
-    fn fitting_counts(&self) -> String {
-        let room = LONGEST_TITLE.saturating_sub(letters(self.icon) + 1 + letters(self.late));
-        let mut counts = self.counts.clone();
-        loop {
-            let said = counts.join(self.comma);
-            if letters(&said) <= room || counts.len() <= 1 {
-                return clipped(&said, room);
-            }
-            // The mildest goes: the heading has it.
-            counts.pop();
-        }
+    /// The counts that stand in a title. The mildest may give way to the name; the heading has them all.
+    fn fitting_counts(&self, room: usize) -> String {
+        let with_name = room.saturating_sub(letters(BEFORE_NAME) + self.least_name());
+        let counts = |most: usize| self.counts[..most].join(self.comma);
+        let fits = |room: usize| (1..=self.counts.len()).rev().find(|most| letters(&counts(*most)) <= room);
+        let most = match (fits(with_name), fits(room)) {
+            (Some(most), _) if most >= self.counts.len().min(self.firm) => most,
+            (_, most) => most.unwrap_or(0),
+        };
+        if most == 0 { clipped(self.counts.first().map_or("", String::as_str), room) } else { counts(most) }
+    }
+
+    /// What stands between the counts and when.
+    fn pause(&self) -> &'static str {
+        if self.comma == comma(Language::Zh) { "，" } else { ", " }
+    }
+
+    /// The characters of the name without which it would say nothing.
+    fn least_name(&self) -> usize {
+        letters(self.name).min(SHORTEST_NAME)
     }
 
     /// Markdown: all of it.
     pub(crate) fn heading(&self) -> String {
-        let when = if self.when.is_empty() { String::new() } else { format!("{}{}", self.comma, self.when) };
+        let when = if self.when.is_empty() { String::new() } else { format!("{}{}", self.pause(), self.when) };
         format!("### {} {}{}{when}", self.icon, self.late, self.counts.join(self.comma))
     }
 
@@ -141,4 +153,57 @@ impl Headline<'_> {
 
 fn letters(text: &str) -> usize {
     text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headline<'h>(counts: &[&str], span: &str, name: &'h str) -> Headline<'h> {
+        let counts = counts.iter().map(|count| (*count).to_owned()).collect();
+        let late = if span.is_empty() { "" } else { "late: " };
+        let (icon, when) = ("🔴", span.to_owned());
+        Headline { icon, late, counts, firm: 2, comma: ", ", span: span.to_owned(), when, name }
+    }
+
+    #[test]
+    fn a_title_counts_first_then_says_when_then_names_the_worst() {
+        for (counts, span, name, title) in [
+            (&["3 critical", "41 warning"][..], "", "HighCPU", "🔴 3 critical, 41 warning · HighCPU"),
+            (&["3 critical", "5 resolved"], "", "PrometheusRuleFailures", "🔴 3 critical, 5 resolved · PrometheusRu…"),
+            (&["3 critical", "41 warning", "5 resolved"], "", "HighCPU", "🔴 3 critical, 41 warning · HighCPU"),
+            (&["3 critical", "41 warning", "5 resolved"], "", "", "🔴 3 critical, 41 warning, 5 resolved"),
+            (&["1234 critical", "41567 warning"], "", "HighCPU", "🔴 1234 critical, 41567 warning · HighCPU"),
+            (&["12345 critical", "415678 warning"], "", "HighCPU", "🔴 12345 critical, 415678 warning"),
+            (&["3 critical"], "02:10–03:40", "HighCPU", "🔴 late: 3 critical, 02:10–03:40"),
+            (&["3 critical"], "02:10", "HighCPU", "🔴 late: 3 critical, 02:10 · HighCPU"),
+            (
+                &["3 条严重", "41 条警告", "5 条已恢复"],
+                "",
+                "磁盘快满了",
+                "🔴 3 条严重, 41 条警告, 5 条已恢复 · 磁盘快满了",
+            ),
+        ] {
+            assert_eq!(headline(counts, span, name).title(), title);
+        }
+    }
+
+    #[test]
+    fn a_heading_has_it_all() {
+        let late = headline(&["3 critical", "41 warning", "5 resolved"], "from 02:10 to 03:40", "A_b");
+        assert_eq!(late.heading(), "### 🔴 late: 3 critical, 41 warning, 5 resolved, from 02:10 to 03:40");
+        assert!(late.named_heading(": ").ends_with(r": A\_b"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_title_fits_the_banner(counts in proptest::collection::vec("[0-9]{1,12} \\PC{1,20}", 0..6),
+            firm in 0..6_usize, span in ".{0,30}", name in ".{0,90}") {
+            let counts: Vec<_> = counts.iter().map(String::as_str).collect();
+            let title = Headline { firm, ..headline(&counts, &span, &name) }.title();
+            prop_assert!(title.chars().count() <= LONGEST_TITLE, "{title}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::compose::told::Told;
+use crate::model::content::ContentItem;
 use crate::model::escape;
 
 /// A label and its value.
@@ -38,14 +39,25 @@ const KNOWN: &[&str] = &[
     "queue",
     "topic",
     "database",
-    "job",
-    "container",
 ];
-/// Names that tell of the monitoring and not of what is monitored.
-const NOISE: &[&str] =
-    &["prometheus", "prometheus_replica", "replica", "endpoint", "uid", "id", "monitor", "alertgroup"];
+/// Names that say how it is monitored, or again what another label says. They are shown where nothing else tells
+/// alerts apart.
+const NOISE: &[&str] = &[
+    "alertgroup",
+    "container",
+    "endpoint",
+    "id",
+    "job",
+    "monitor",
+    "prometheus",
+    "prometheus_replica",
+    "replica",
+    "uid",
+];
 /// The labels a line has room for.
 const MOST: usize = 3;
+/// With fewer labels than these on its line, an alert is told by some it shares with others of its name too.
+const CONTEXT: usize = 2;
 /// The characters a value has room for.
 const LONGEST: usize = 40;
 
@@ -89,16 +101,17 @@ impl<'c> Telling<'c> {
 
     /// What tells this one from the others, as markdown, each label by itself; may be none.
     pub(crate) fn of_one(&self, told: &Told<'c>) -> Vec<String> {
-        let (count, alike) =
-            self.by_name.get(told.item.name.as_str()).map_or((1, &[][..]), |(n, l)| (*n, l.as_slice()));
-        let mut own: Vec<_> = told.item.labels.iter().filter(|label| !self.common.contains(label)).collect();
-        // Those that differ between alerts of this name first; a name that is alone is told by all it has.
-        own.sort_by_key(|label| (count > 1 && alike.contains(label), rank(label)));
-        let differing = own.iter().filter(|label| !alike.contains(label)).count();
-        let most = if count > 1 { differing.clamp(MOST - 1, MOST) } else { MOST };
-        let shown =
-            own.iter().filter(|label| !is_noise(label) || (count > 1 && differing > 0 && !alike.contains(label)));
-        shown.take(most).map(|label| value(label)).collect()
+        let (of_name, alike) = self.by_name.get(told.item.name.as_str()).map_or((1, &[][..]), |(n, all)| (*n, all));
+        let own = told.item.labels.iter().filter(|label| !self.common.contains(label));
+        // What differs between alerts of this name stands first; a name that is alone is told by all it has.
+        let (alike, mut differing): (Vec<_>, Vec<_>) = own.partition(|label| of_name > 1 && alike.contains(label));
+        if differing.iter().any(|label| !is_noise(label)) || of_name == 1 {
+            differing.retain(|label| !is_noise(label));
+        }
+        differing.sort_by_key(|label| rank(label));
+        differing.truncate(MOST);
+        let context = worthy(alike.into_iter()).into_iter().take(CONTEXT.saturating_sub(differing.len()));
+        differing.iter().copied().chain(context).map(value).collect()
     }
 
     /// What all of these, which have one name, share and others do not, as markdown: `cluster: prod`; may be empty.
@@ -140,6 +153,12 @@ fn pair((key, value): &Label) -> String {
     format!("{}: {}", markdown(key, LONGEST), markdown(value, LONGEST))
 }
 
+/// A name as markdown, at most so many characters of it; never empty.
+pub(crate) fn name(item: &ContentItem, most: usize) -> String {
+    let name = markdown(&item.name, most);
+    if name.is_empty() { "…".to_owned() } else { name }
+}
+
 /// Plain text from outside as markdown on one line, at most so many characters of it.
 pub(crate) fn markdown(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(4 * most) + 8);
@@ -149,6 +168,9 @@ pub(crate) fn markdown(text: &str, most: usize) -> String {
 
 /// Plain text on one line, at most so many characters of it; what is longer ends with `…`.
 pub(crate) fn clipped(text: &str, most: usize) -> String {
+    if most == 0 {
+        return String::new();
+    }
     let mut kept = String::with_capacity(text.len().min(4 * most));
     let mut letters = 0;
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {

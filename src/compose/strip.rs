@@ -34,14 +34,15 @@ pub(crate) fn without(markdown: &str, form: &Form) -> String {
 /// The same of plain text.
 pub(crate) fn without_in_plain(text: &str, form: &Form) -> String {
     let mut text = text.to_owned();
-    loop {
+    while leaves_something_out(form) {
         let run: Run = text.char_indices().map(|(at, c)| (at..at + c.len_utf8(), c)).collect();
         let cuts = offences(&run, form);
         if cuts.is_empty() {
-            return text;
+            break;
         }
         text = cut(&text, cuts);
     }
+    text
 }
 
 /// The markdown without the links to some addresses, as far as they stand in lines that hold nothing but links.

@@ -1,6 +1,7 @@
 //! A message is always inside the budget, and what it leaves out is counted.
 
-mod digest;
+mod counted;
+pub(crate) mod digest;
 mod forms;
 
 use proptest::collection::vec;
@@ -26,7 +27,7 @@ fn item(n: usize, body: &str) -> ContentItem {
     }
 }
 
-fn content(items: Vec<ContentItem>) -> Content {
+pub(crate) fn content(items: Vec<ContentItem>) -> Content {
     Content {
         v: Content::VERSION,
         title: "🔴 2 critical firing: DiskFull".to_owned(),
@@ -34,6 +35,7 @@ fn content(items: Vec<ContentItem>) -> Content {
         items,
         footer: "[Alertmanager](http://a.example)".to_owned(),
         buttons: Vec::new(),
+        truncated: 0,
     }
 }
 

@@ -109,3 +109,99 @@ fn known<'c>(parts: &[Part<'c>]) -> HashMap<(&'c str, &'c str), &'c Seen> {
 fn stands(item: &ContentItem, seen: &Seen) -> bool {
     item.status != Status::Notice && item.status == seen.status && item.since <= seen.since
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::says_nothing;
+    use crate::compose::tests::content;
+    use crate::compose::tests::digest::{alert, at, resolved};
+    use crate::model::content::Content;
+
+    fn disk(since: &str) -> ContentItem {
+        ContentItem { fingerprint: "f".into(), ..alert("DiskFull", Severity::Warning, since, &[("instance", "db-1")]) }
+    }
+
+    fn part<'c>(content: &'c Content, order_key: &'c str, known: Option<&'c [Seen]>) -> Part<'c> {
+        Part { content, order_key, created_at: at("03:10"), known }
+    }
+
+    #[test]
+    fn only_what_can_be_the_same_alert_is_folded() {
+        let one = content(vec![disk("03:00")]);
+        let over = content(vec![resolved(&disk("03:00"), "03:12")]);
+        let twice = content(vec![disk("03:00"), disk("03:00")]);
+        let notice = content(vec![ContentItem { status: Status::Notice, ..disk("03:00") }]);
+        let nameless = content(vec![ContentItem { fingerprint: String::new(), ..disk("03:00") }]);
+        for (contents, keys, told) in [
+            ([&one, &over], ["a", "a"], 1),
+            ([&one, &over], ["a", "b"], 2),
+            ([&twice, &one], ["a", "a"], 2),
+            ([&twice, &twice], ["a", "a"], 2),
+            ([&notice, &notice], ["a", "a"], 2),
+            ([&nameless, &nameless], ["a", "a"], 2),
+        ] {
+            let parts = [part(contents[0], keys[0], None), part(contents[1], keys[1], None)];
+            let found = of(&parts, Unchanged::Fold);
+            assert_eq!(found.len(), told, "{parts:?}");
+            let items: usize = contents.iter().map(|content| content.items.len()).sum();
+            assert_eq!(found.iter().map(|told| told.items).sum::<usize>(), items);
+        }
+    }
+
+    #[test]
+    fn it_is_told_how_often_an_alert_began_and_how_it_stands_now() {
+        let over = |since, until| resolved(&disk(since), until);
+        let undated = ContentItem { until: None, ..over("03:09", "03:09") };
+        for (words, times, status) in [
+            (vec![disk("03:00"), disk("03:00")], 1, Status::Firing),
+            (vec![disk("03:00"), over("03:00", "03:05"), disk("03:06")], 2, Status::Firing),
+            (vec![disk("03:00"), over("03:06", "03:07")], 2, Status::Resolved),
+            (vec![disk("03:00"), undated], 1, Status::Resolved),
+        ] {
+            let contents: Vec<_> = words.into_iter().map(|item| content(vec![item])).collect();
+            let parts: Vec<_> = contents.iter().map(|content| part(content, "a", None)).collect();
+            let told = of(&parts, Unchanged::Fold);
+            assert_eq!((told.len(), told[0].times, told[0].item.status), (1, times, status), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn an_alert_is_unchanged_only_if_it_stands_as_it_was_told() {
+        let (firing, over) = (disk("03:00"), resolved(&disk("03:00"), "03:05"));
+        let notice = ContentItem { status: Status::Notice, ..disk("03:00") };
+        for (known, words, unchanged) in [
+            (&firing, vec![firing.clone()], true),
+            (&firing, vec![disk("02:59")], true),
+            (&firing, vec![disk("03:01")], false),
+            (&firing, vec![over.clone()], false),
+            (&over, vec![firing.clone()], false),
+            (&over, vec![over.clone()], true),
+            (&firing, vec![over.clone(), disk("03:06")], false),
+            (&firing, vec![over.clone(), firing.clone()], false),
+            (&notice, vec![notice.clone()], false),
+        ] {
+            let contents: Vec<_> = words.into_iter().map(|item| content(vec![item])).collect();
+            let known = [Seen::from(known)];
+            let parts: Vec<_> = contents.iter().map(|content| part(content, "a", Some(&known))).collect();
+            let all = |setting| of(&parts, setting).iter().all(|told| told.unchanged);
+            assert_eq!(all(Unchanged::Fold), unchanged, "{parts:?}");
+            assert!(!all(Unchanged::Show));
+            if let [only] = parts.as_slice() {
+                assert_eq!(says_nothing(only, Unchanged::Drop), unchanged);
+                assert!(!says_nothing(only, Unchanged::Fold));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_told_of_a_key_is_what_its_first_part_knows() {
+        let (one, two) = (content(vec![disk("03:00")]), content(vec![disk("03:00")]));
+        let known = [Seen::from(&disk("03:00"))];
+        let unchanged = |parts: &[Part<'_>]| of(parts, Unchanged::Fold)[0].unchanged;
+        assert!(unchanged(&[part(&one, "a", Some(&known)), part(&two, "a", None)]));
+        assert!(!unchanged(&[part(&one, "a", None), part(&two, "a", Some(&known))]));
+        assert!(!unchanged(&[part(&one, "a", None)]), "nothing is known: everything is new");
+        assert!(!says_nothing(&part(&content(vec![]), "a", Some(&[])), Unchanged::Drop), "it has no alerts to repeat");
+    }
+}

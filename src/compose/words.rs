@@ -54,6 +54,11 @@ pub(crate) fn late(language: Language) -> &'static str {
     language.of("late: ", "迟到：")
 }
 
+/// Of one that comes late: `late: from 02:10 UTC+8`, `迟到：02:10 UTC+8 的消息`.
+pub(crate) fn late_from(clock: &str, language: Language) -> String {
+    language.of(format!("late: from {clock}"), format!("迟到：{clock} 的消息"))
+}
+
 /// `since 03:12`, `03:12 起`.
 pub(crate) fn since(clock: &str, language: Language) -> String {
     language.of(format!("since {clock}"), format!("{clock} 起"))
@@ -80,15 +85,26 @@ pub(crate) fn resolved(clock: Option<&str>, after: Option<&str>, language: Langu
     }
 }
 
-/// `times in UTC+8`, `时间为 UTC+8`.
-pub(crate) fn times_in(zone: &str, language: Language) -> String {
-    language.of(format!("times in {zone}"), format!("时间为 {zone}"))
+/// What the times of a list are: `start times in UTC+8`, `开始时间（UTC+8）`; of what does not last `times in UTC+8`.
+pub(crate) fn times_in(zone: &str, lasts: bool, language: Language) -> String {
+    match lasts {
+        true => language.of(format!("start times in {zone}"), format!("开始时间（{zone}）")),
+        false => language.of(format!("times in {zone}"), format!("时间（{zone}）")),
+    }
 }
 
 /// `and 120 more names (1240 alerts)`, `以及另外 120 种（1240 条）`.
 pub(crate) fn more_names(names: usize, items: usize, language: Language) -> String {
     let (name, item) = (if names == 1 { "name" } else { "names" }, if items == 1 { "alert" } else { "alerts" });
     language.of(format!("and {names} more {name} ({items} {item})"), format!("以及另外 {names} 种（{items} 条）"))
+}
+
+/// What senders left out by themselves: `+37 that the sender left out`, `另有 37 条被发送方省略`; empty if none.
+pub(crate) fn truncated(count: u64, language: Language) -> String {
+    match count {
+        0 => String::new(),
+        _ => language.of(format!("+{count} that the sender left out"), format!("另有 {count} 条被发送方省略")),
+    }
 }
 
 /// On the link to all of it: `Show all 213`, `查看全部 213 条`.

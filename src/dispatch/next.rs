@@ -110,7 +110,7 @@ mod tests {
     /// A delivery with so many counted failures behind it.
     fn failed(failures: u32) -> ClaimedDelivery {
         let (title, header, footer) = ("t".into(), "h".into(), String::new());
-        let content = Content { v: 1, title, header, items: vec![], footer, buttons: vec![] };
+        let content = Content { v: 1, title, header, items: vec![], footer, buttons: vec![], truncated: 0 };
         ClaimedDelivery {
             id: DeliveryId::fresh(),
             order_key: "source/key".into(),

@@ -27,6 +27,13 @@ pub struct Content {
     /// Links for the whole of it.
     #[serde(default)]
     pub buttons: Vec<Button>,
+    /// How many items the sender left out by itself; the header says it too.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub truncated: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Content {

@@ -27,7 +27,7 @@
 //! | `title` | the push banner; markdown is taken off, and it is cut at 60 characters |
 //! | `header` | above the items |
 //! | `item` | an item in full |
-//! | `item_short` | an item on one line, where there are many |
+//! | `item_short` | an item on one line, where there are many; a digest of several messages writes those of alerts itself |
 //! | `footer` | below the items |
 //!
 //! The text of a template is DingTalk markdown, and its lines end where they end in the file (DingTalk itself would
@@ -244,6 +244,7 @@ fn content(overview: &Overview<'_>, parts: Parts) -> Content {
         header: parts.header,
         items: overview.details.iter().zip(parts.items).map(|(detail, part)| content_item(detail, part)).collect(),
         footer: parts.footer,
+        truncated: overview.event.truncated,
         buttons: buttons::of(overview),
     }
 }

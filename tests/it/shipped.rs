@@ -18,6 +18,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
+const STORM: &str = include_str!(
+    "../../src/compose/tests/snapshots/dingtalk_relay__compose__tests__digest__what_the_readme_shows.snap"
+);
 const DEFAULTS: &str = include_str!("../../config/default.yaml");
 const METRICS: &str = include_str!("../../src/telemetry/metrics.rs");
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
@@ -62,6 +65,16 @@ fn every_command_of_the_readme_is_one_we_understand() {
         names.into_iter().collect::<Vec<_>>(),
         ["check", "demo", "explain", "render", "send", "serve", "simulate"]
     );
+}
+
+#[test]
+fn the_messages_the_readme_shows_are_what_is_sent() {
+    let (_, messages) = STORM.rsplit_once("---\n").expect("a snapshot has a head");
+    let messages: Vec<_> = messages.trim().split("\n=====\n").collect();
+    assert_eq!(messages.len(), 3);
+    for message in messages {
+        assert!(README.contains(&format!("```text\n{message}\n```")), "the README does not show:\n{message}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::compose::digest::BREAK;
 use crate::compose::headline::icon;
-use crate::compose::labels::{Telling, markdown};
+use crate::compose::labels::{Telling, name};
 use crate::compose::measure::encoded_len;
 use crate::compose::told::Told;
 use crate::compose::words;
@@ -60,7 +60,7 @@ pub(crate) fn still(told: &[Told<'_>], language: Language, room: usize) -> Folde
     let names = by_name(told.iter().filter(|told| told.unchanged));
     let alone = names.len() == 1;
     let said = |some: &Named<'_, '_>| {
-        let name = markdown(&some[0].item.name, LONGEST_NAME);
+        let name = name(some[0].item, LONGEST_NAME);
         if alone || some.len() == 1 { name } else { format!("{name} ×{}", some.len()) }
     };
     let list = List { most: MOST_IN_A_LINE, first: colon(language), between: comma(language), room, language };
@@ -89,7 +89,7 @@ fn by_name<'t, 'c: 't>(told: impl Iterator<Item = &'t Told<'c>>) -> Vec<Named<'t
 
 /// `🔴 **InstanceDown** ×42 (cluster: prod) 12 critical, 25 warning, 5 resolved`; of one kind the icon says which.
 fn line(some: &Named<'_, '_>, telling: &Telling<'_>, language: Language) -> String {
-    let mut line = format!("{} **{}**", icon(some.first().copied()), markdown(&some[0].item.name, LONGEST_NAME));
+    let mut line = format!("{} **{}**", icon(some.first().copied()), name(some[0].item, LONGEST_NAME));
     if some.len() > 1 {
         line.push_str(&format!(" ×{}", some.len()));
     }

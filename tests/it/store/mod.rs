@@ -246,6 +246,7 @@ impl Post {
             items: Vec::new(),
             footer: String::new(),
             buttons: Vec::new(),
+            truncated: 0,
         };
         let (id, receiver) = (DeliveryId::fresh(), name(receiver));
         self.0.deliveries.push(NewDelivery { id, receiver, severity, content, gather: Duration::ZERO });

@@ -85,7 +85,15 @@ fn content_titled(title: &str, url: &str) -> Content {
         labels: Vec::new(),
     };
     let buttons = vec![Button { title: title.into(), url: url.into() }];
-    Content { v: 1, title: title.into(), header: title.into(), items: vec![item], footer: "foot".into(), buttons }
+    Content {
+        v: 1,
+        title: title.into(),
+        header: title.into(),
+        items: vec![item],
+        footer: "foot".into(),
+        buttons,
+        truncated: 0,
+    }
 }
 
 fn lane_blocked_by(reason: &str) -> LaneView {
