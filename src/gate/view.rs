@@ -35,6 +35,9 @@ pub fn app(gate: &Gate, now: Timestamp) -> AppState {
         cooling_until: cooling_until(&health),
         token_expires_at: gate.token_expires_at(),
         calls_per_month: gate.budget().map(|budget| budget.calls_per_month),
+        calls_allowed: gate.calls(),
+        budget: gate.budget(),
+        lanes_in_line: gate.lanes_in_line(),
         down: BlockView::of_an_outage(&health),
         blocked: BlockView::of_a_block(&health),
     }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::model::event::Severity;
 use crate::model::month::Month;
@@ -30,8 +31,8 @@ const RECEIPTS_REST: f64 = 0.05;
 const SHORTEST_SAMPLE: f64 = 0.10;
 /// However much is expected to be critical, this part of what is left is the others'.
 const NEVER_LESS: f64 = 0.25;
-/// The calls of the first minutes of a month foretell nothing: they count as those of a day.
-const SHORTEST_DAY: f64 = 24.0 * 60.0 * 60.0;
+/// A month is projected from a day of it at least: the first calls after midnight say nothing.
+const SHORTEST_SAMPLE_SECONDS: i64 = 24 * 60 * 60;
 
 /// A part of a whole, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl Budget {
 }
 
 /// How far the count of a month's calls, whatever they were for, may go: whoever stands at its limit makes no call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Calls {
     /// For a message that tells of something critical.
     pub critical: u64,
@@ -163,10 +164,12 @@ impl Calls {
 
 /// The calls at the end of the month that `now` falls into, if the rest of it is like what is gone of it.
 pub fn projected(calls: u64, now: Timestamp) -> u64 {
-    let calendar = Calendar::at(now);
-    let gone = calendar.gone.max(SHORTEST_DAY);
-    // Precise up to 2^53 calls, and saturating.
-    (calls as f64 * calendar.whole().max(gone) / gone).round() as u64
+    let month = Month::of(now);
+    let seconds = |from: Timestamp, to: Timestamp| to.as_second().saturating_sub(from.as_second());
+    let gone = seconds(month.start(), now).max(SHORTEST_SAMPLE_SECONDS);
+    let whole = seconds(month.start(), month.end()).max(gone);
+    let calls = u128::from(calls) * u128::from(whole.unsigned_abs()) / u128::from(gone.unsigned_abs());
+    u64::try_from(calls).unwrap_or(u64::MAX)
 }
 
 /// A month in seconds.

@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::budget::{Budget, Calls};
 use crate::model::health::{Block, Health};
 use crate::model::name::Name;
 
@@ -133,6 +134,14 @@ pub struct AppState {
     pub token_expires_at: Option<Timestamp>,
     /// How many calls its organisation may make in a month; `None`: no quota.
     pub calls_per_month: Option<u64>,
+    /// How far the count of this relay may go, for what is critical and for the rest.
+    pub calls_allowed: Option<Calls>,
+    /// What the month is made of.
+    #[serde(skip)]
+    pub budget: Option<Budget>,
+    /// How many lanes of its organisation wait for their turn because the month runs ahead of the calendar.
+    #[serde(skip)]
+    pub lanes_in_line: usize,
     /// Why it is down, while it is.
     pub down: Option<BlockView>,
     /// What blocks it, while something does.
@@ -149,4 +158,19 @@ pub struct AppView {
     pub calls_this_month: u64,
     /// The calls it will have made when the month ends, if it goes on like this.
     pub projected_calls: u64,
+    /// What holds messages back that are not critical, while the month does.
+    pub paced: Option<Paced>,
+}
+
+/// A month that runs ahead of the calendar, or whose rest is kept for what is critical: what is not critical gathers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Paced {
+    /// How far apart messages that are not critical go, over all lanes of the organisation; `None`: none goes.
+    pub every_seconds: Option<u64>,
+    /// How many lanes wait for their turn.
+    pub lanes: usize,
+    /// When it ends by itself, if nothing goes before.
+    pub until: Option<Timestamp>,
+    /// Why, for a person.
+    pub reason: String,
 }

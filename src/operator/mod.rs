@@ -20,24 +20,26 @@ pub mod send;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::dingtalk::codes;
 use crate::gate::Gate;
+use crate::model::budget::{Spacing, Used, projected};
 use crate::model::delivery::DeliveryRecord;
 use crate::model::language::Language;
 use crate::model::month::Month;
 use crate::model::name::{DeliveryId, Name};
-use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing};
+use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Paced, Standing};
 use crate::operator::deliveries::{Listed, Listing};
 use crate::operator::readiness::Readiness;
 use crate::operator::reload::{By, Outcome, Refused, Reloading};
 use crate::store::action::PauseRow;
 use crate::store::{LaneRow, Store, StoreError};
 
-/// A month is projected from a day of it at least: the first calls after midnight say nothing.
-const SHORTEST_SAMPLE_SECONDS: i64 = 24 * 60 * 60;
+/// What is spaced out by less is not worth a word.
+const SHORTEST_SPACING: Duration = Duration::from_secs(1);
 
 /// What the gate knows of every configured lane, asked for at each look.
 pub type Lanes = Box<dyn Fn() -> Vec<LaneState> + Send + Sync>;
@@ -105,7 +107,9 @@ impl Operator {
         let mut views = Vec::new();
         for app in (self.apps)() {
             let calls = self.store.calls(&app.organisation, month).await?;
-            views.push(AppView { app, calls_this_month: calls, projected_calls: projected(calls, month, now) });
+            let used = Used { calls, critical: self.store.critical_calls(&app.organisation, month).await? };
+            let (projected_calls, paced) = (projected(calls, now), paced(&app, used, now));
+            views.push(AppView { app, calls_this_month: calls, projected_calls, paced });
         }
         Ok(views)
     }
@@ -156,13 +160,28 @@ fn left_behind(row: LaneRow) -> LaneView {
     LaneView { lane, queued: row.queued, oldest_at: row.oldest_at, paused_until: None }
 }
 
-/// The calls at the end of the month, if the rest of it is like what is gone of it.
-fn projected(calls: u64, month: Month, now: Timestamp) -> u64 {
-    let seconds = |from: Timestamp, to: Timestamp| to.as_second().saturating_sub(from.as_second());
-    let gone = seconds(month.start(), now).max(SHORTEST_SAMPLE_SECONDS);
-    let whole = seconds(month.start(), month.end()).max(gone);
-    let calls = u128::from(calls) * u128::from(whole.unsigned_abs()) / u128::from(gone.unsigned_abs());
-    u64::try_from(calls).unwrap_or(u64::MAX)
+/// What holds back what is not critical, if the month does.
+fn paced(app: &AppState, used: Used, now: Timestamp) -> Option<Paced> {
+    let (lanes, kept) = (app.lanes_in_line, "month_kept_for_critical");
+    match app.budget?.spacing(used, now) {
+        Spacing::Every(gap) if gap >= SHORTEST_SPACING => Some(Paced {
+            every_seconds: Some(gap.as_secs()),
+            lanes,
+            until: None,
+            reason:
+                "The month's calls run ahead of the calendar, so what is not critical gathers for longer and goes in \
+                     fewer messages. What is critical goes at once."
+                    .to_owned(),
+        }),
+        // What holds back everything is the app's own state.
+        Spacing::UsedUp if used.calls < app.calls_allowed?.critical => Some(Paced {
+            every_seconds: None,
+            lanes,
+            until: Some(Month::of(now).end()),
+            reason: codes::explain(kept).map(|known| known.hint(Language::En).to_owned()).unwrap_or_default(),
+        }),
+        Spacing::Free | Spacing::Every(_) | Spacing::UsedUp => None,
+    }
 }
 
 #[cfg(test)]
@@ -195,19 +214,5 @@ mod tests {
         let gone = &views[1];
         assert_eq!((gone.lane.receiver.as_str(), gone.queued, gone.lane.state), ("gone", 3, Standing::Blocked));
         assert_eq!(gone.lane.blocked.as_ref().unwrap().code, "not_configured");
-    }
-
-    #[test]
-    fn half_a_month_with_a_thousand_calls_makes_two_thousand() {
-        let month = Month::of("2026-11-10T00:00:00Z".parse().unwrap());
-        let middle = month.start() + jiff::SignedDuration::from_hours(15 * 24);
-        assert_eq!(projected(1000, month, middle), 2000);
-    }
-
-    #[test]
-    fn the_first_minutes_of_a_month_do_not_foretell_a_flood() {
-        let month = Month::of("2026-11-10T00:00:00Z".parse().unwrap());
-        let early = month.start() + jiff::SignedDuration::from_mins(1);
-        assert_eq!(projected(10, month, early), 300);
     }
 }

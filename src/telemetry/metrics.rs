@@ -33,6 +33,9 @@ pub const LANE_COOLDOWN_SECONDS: &str = "dingtalk_relay_lane_cooldown_seconds";
 pub const API_CALLS: &str = "dingtalk_relay_api_calls_total";
 /// Calls that are left this month, where there is a quota. Label: `app`.
 pub const API_QUOTA_REMAINING: &str = "dingtalk_relay_api_quota_remaining";
+/// How far apart messages go that are not critical, because the month runs ahead of the calendar; 0: as they come.
+/// Label: `app`.
+pub const API_CALL_SPACING_SECONDS: &str = "dingtalk_relay_api_call_spacing_seconds";
 /// Access tokens asked for. Labels: `app`, `result` (`ok` or the outcome).
 pub const TOKEN_REFRESHES: &str = "dingtalk_relay_token_refreshes_total";
 /// Renderings for which the plain built-in stood in. Label: `template`.
@@ -112,4 +115,5 @@ fn describe_momentary() {
     gauge!(LANE_PAUSED, "1 while somebody has paused the lane");
     gauge!(LANE_COOLDOWN_SECONDS, "How long the lane still cools down");
     gauge!(API_QUOTA_REMAINING, "Calls left this month, by our own count");
+    gauge!(API_CALL_SPACING_SECONDS, "How far apart messages go that are not critical, for the month's sake");
 }

@@ -30,15 +30,21 @@ pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let (lanes, apps) = tokio::time::timeout(PATIENCE, looking).await.unwrap_or((Ok(vec![]), Ok(vec![])));
     let standing = metrics::momentary(|| {
         lanes.unwrap_or_default().iter().for_each(|lane| set(lane, now));
-        apps.unwrap_or_default().iter().for_each(set_quota);
+        apps.unwrap_or_default().iter().for_each(|app| set_quota(app, now));
     });
     ([(CONTENT_TYPE, TEXT)], metrics::handle().render() + &standing)
 }
 
-fn set_quota(view: &AppView) {
-    let Some(limit) = view.app.calls_per_month else { return };
-    let left = limit.saturating_sub(view.calls_this_month) as f64;
+fn set_quota(view: &AppView, now: Timestamp) {
+    let Some(limits) = view.app.calls_allowed else { return };
+    let left = limits.critical.saturating_sub(view.calls_this_month) as f64;
     ::metrics::gauge!(metrics::API_QUOTA_REMAINING, "app" => view.app.app.to_string()).set(left);
+    let spacing = view.paced.as_ref().map_or(0.0, |paced| match (paced.every_seconds, paced.until) {
+        (Some(seconds), _) => seconds as f64,
+        (None, Some(until)) => until.duration_since(now).as_secs_f64(),
+        (None, None) => 0.0,
+    });
+    ::metrics::gauge!(metrics::API_CALL_SPACING_SECONDS, "app" => view.app.app.to_string()).set(spacing);
 }
 
 fn set(view: &LaneView, now: Timestamp) {

@@ -41,8 +41,10 @@ pub(super) enum Trouble {
     LaneBlocked { block: BlockView, waiting: Waiting, fallback: Option<String> },
     /// A queue whose receiver is configured no more.
     NotConfigured { receiver: String, block: BlockView, waiting: Waiting },
-    /// The month's calls are nearly used up.
-    NearlyUsedUp { organisation: String, calls: u64, limit: u64, projected: u64 },
+    /// The month's calls are nearly used up; `kept`: what is left is kept for what is critical until then.
+    NearlyUsedUp { organisation: String, calls: u64, limit: u64, projected: u64, kept: Option<Timestamp> },
+    /// What is left of them is kept for what is critical.
+    KeptForCritical { organisation: String, calls: u64, limit: u64, turns_at: Timestamp, waiting: Waiting },
     /// They are used up.
     UsedUp { organisation: String, calls: u64, limit: u64, turns_at: Timestamp, waiting: Waiting },
     /// A template fails.
@@ -154,26 +156,41 @@ impl View<'_> {
         all
     }
 
+    /// What is told of a month: that it is nearly used up, that the rest of it is kept for what is critical (by itself
+    /// only where that is not the same moment), and that nothing is left.
     fn month(&self, organisation: &Name, view: &AppView, now: Timestamp) -> Vec<Finding> {
-        let (calls, Some(limit)) = (view.calls_this_month, view.app.calls_per_month) else { return Vec::new() };
-        if calls.saturating_mul(100) < limit.saturating_mul(NEARLY) {
-            return Vec::new();
+        let (calls, Some(limits)) = (view.calls_this_month, view.app.calls_allowed) else { return Vec::new() };
+        let (name, limit, turns_at) = (organisation.to_string(), limits.critical, Month::of(now).end());
+        let of_limit = |percent: u64| limit.saturating_mul(percent);
+        let (is_nearly, is_kept) =
+            (calls.saturating_mul(100) >= of_limit(NEARLY), (limits.others..limit).contains(&calls));
+        let mut all = Vec::new();
+        if is_nearly {
+            let (projected, kept) = (view.projected_calls, is_kept.then_some(turns_at));
+            let nearly = Trouble::NearlyUsedUp { organisation: name.clone(), calls, limit, projected, kept };
+            all.push(finding(format!("quota_80/{name}"), nearly, None, false));
         }
-        let (name, projected) = (organisation.to_string(), view.projected_calls);
-        let nearly = Trouble::NearlyUsedUp { organisation: name.clone(), calls, limit, projected };
-        let mut all = vec![finding(format!("quota_80/{name}"), nearly, None, false)];
+        // Whoever is told of the one at the same time need not be told of the other.
+        if is_kept && limits.others.saturating_mul(100) != of_limit(NEARLY) {
+            let waiting = self.waiting_in(organisation);
+            let kept = Trouble::KeptForCritical { organisation: name.clone(), calls, limit, turns_at, waiting };
+            all.push(finding(format!("quota_kept/{name}"), kept, None, false));
+        }
         if calls >= limit {
             let is_own = self.own.is_some_and(|(_, own)| self.config.apps[&own.app].organisation == *organisation);
-            let of_organisation = |lane: &&LaneView| {
-                self.channel_of(&lane.lane.receiver)
-                    .is_some_and(|(_, app)| self.config.apps[app].organisation == *organisation)
-            };
-            let waiting = Waiting::in_lanes(self.lanes.iter().filter(of_organisation));
-            let (subject, turns_at) = (format!("quota_100/{name}"), Month::of(now).end());
-            let used_up = Trouble::UsedUp { organisation: name, calls, limit, turns_at, waiting };
-            all.push(finding(subject, used_up, None, is_own));
+            let waiting = self.waiting_in(organisation);
+            let used_up = Trouble::UsedUp { organisation: name.clone(), calls, limit, turns_at, waiting };
+            all.push(finding(format!("quota_100/{name}"), used_up, None, is_own));
         }
         all
+    }
+
+    fn waiting_in(&self, organisation: &Name) -> Waiting {
+        let of_organisation = |lane: &&LaneView| {
+            self.channel_of(&lane.lane.receiver)
+                .is_some_and(|(_, app)| self.config.apps[app].organisation == *organisation)
+        };
+        Waiting::in_lanes(self.lanes.iter().filter(of_organisation))
     }
 
     fn lanes_of(&self, app: &Name) -> impl Iterator<Item = &LaneView> {

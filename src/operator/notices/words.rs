@@ -65,12 +65,19 @@ impl Voice<'_> {
                 self.say(format!("{receiver} is not configured any more"), format!("接收者 {receiver} 已不在配置中")),
                 vec![self.waiting(waiting), self.block(block)],
             ),
-            Trouble::NearlyUsedUp { organisation, calls, limit, projected } => (
+            Trouble::NearlyUsedUp { organisation, calls, limit, projected, kept } => (
                 self.say(
                     format!("{organisation} has used {NEARLY} % of its month"),
                     format!("组织 {organisation} 本月调用量已用 {NEARLY}%"),
                 ),
-                self.nearly_used_up(*calls, *limit, *projected),
+                self.nearly_used_up(*calls, *limit, *projected, *kept),
+            ),
+            Trouble::KeptForCritical { organisation, calls, limit, turns_at, waiting } => (
+                self.say(
+                    format!("{organisation} keeps its last calls for what is critical"),
+                    format!("组织 {organisation} 剩余调用量仅供严重消息使用"),
+                ),
+                vec![self.made(*calls, *limit), self.waiting(waiting), self.kept(*turns_at)],
             ),
             Trouble::UsedUp { organisation, calls, limit, turns_at, waiting } => (
                 self.say(
@@ -167,26 +174,47 @@ impl Voice<'_> {
         self.language.of(english, chinese)
     }
 
-    fn nearly_used_up(self, calls: u64, limit: u64, projected: u64) -> Vec<String> {
+    fn nearly_used_up(self, calls: u64, limit: u64, projected: u64, kept: Option<Timestamp>) -> Vec<String> {
         let made = self.say(
             format!("{calls} of the {limit} calls of this month are made; at this rate it will be {projected}."),
             format!("本月 {limit} 次调用已用 {calls} 次，照此速度月底将达 {projected} 次。"),
         );
-        let then = self.say(
-            "Once they are used up nothing is sent before the month turns in Shanghai; what waits is kept. Buy more and \
-             raise `calls_per_month`, or send less."
+        let gathers = self.say(
+            "What is not critical gathers for longer as they run out, so that they last. Once all are used up nothing is \
+             sent before the month turns in Shanghai; what waits is kept. Buy more and raise `calls_per_month`, or send \
+             less."
                 .to_owned(),
-            "用完后到上海时间下月初之前不再发送，排队消息会保留。可购买更多调用量并调高 `calls_per_month`，或减少发送。".to_owned(),
+            "非严重消息会随余量减少而合并得更久，以便用到月底。全部用完后到上海时间下月初之前不再发送，排队消息会保留。\
+             可购买更多调用量并调高 `calls_per_month`，或减少发送。"
+                .to_owned(),
         );
-        vec![made, then]
+        vec![made, kept.map_or(gathers, |turns_at| self.kept(turns_at))]
+    }
+
+    fn kept(self, turns_at: Timestamp) -> String {
+        let turns_at = spoken::at(turns_at, self.zone);
+        self.say(
+            format!(
+                "What is left is kept for critical messages. The rest goes along with them or waits until the month turns, \
+                 {turns_at}. Buy more and raise `calls_per_month`, or send less."
+            ),
+            format!(
+                "剩余的调用量只用于严重消息；其他消息随它们一起发出，或等到下月初（{turns_at}）。可购买更多调用量并调高 \
+                 `calls_per_month`，或减少发送。"
+            ),
+        )
+    }
+
+    fn made(self, calls: u64, limit: u64) -> String {
+        self.say(
+            format!("{calls} of the {limit} calls of this month are made."),
+            format!("本月 {limit} 次调用已用 {calls} 次。"),
+        )
     }
 
     fn used_up(self, calls: u64, limit: u64, turns_at: Timestamp, waiting: &Waiting) -> Vec<String> {
         let turns_at = spoken::at(turns_at, self.zone);
-        let made = self.say(
-            format!("{calls} of the {limit} calls of this month are made."),
-            format!("本月 {limit} 次调用已用 {calls} 次。"),
-        );
+        let made = self.made(calls, limit);
         let then = self.say(
             format!(
                 "It goes on by itself when the month turns, {turns_at}, or when `calls_per_month` is raised, if DingTalk \

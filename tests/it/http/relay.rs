@@ -16,7 +16,7 @@ use dingtalk_relay::config::{self, Config};
 use dingtalk_relay::http::hooks::{Hooks, Live, Patience};
 use dingtalk_relay::http::{self, Limits};
 use dingtalk_relay::ingest::Ingest;
-use dingtalk_relay::model::budget::Percent;
+use dingtalk_relay::model::budget::{Calls, Percent};
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::form::Style;
 use dingtalk_relay::model::health::Backoff;
@@ -304,6 +304,9 @@ fn apps() -> Vec<AppState> {
         cooling_until: None,
         token_expires_at: None,
         calls_per_month: Some(5000),
+        calls_allowed: Some(Calls { critical: 5000, others: 4000 }),
+        budget: None,
+        lanes_in_line: 0,
         down: None,
         blocked: None,
     }]

@@ -18,7 +18,7 @@ use crate::metrics::text::Scrape;
 use crate::process::Process;
 
 /// The contract's list: name, type, labels.
-const METRICS: [(&str, &str, &[&str]); 21] = [
+const METRICS: [(&str, &str, &[&str]); 22] = [
     ("webhooks_total", "counter", &["source", "code"]),
     ("deliveries_total", "counter", &["receiver", "state"]),
     ("attempts_total", "counter", &["receiver", "outcome", "code"]),
@@ -33,6 +33,7 @@ const METRICS: [(&str, &str, &[&str]); 21] = [
     ("digest_deliveries", "histogram", &[]),
     ("api_calls_total", "counter", &["app", "api"]),
     ("api_quota_remaining", "gauge", &["app"]),
+    ("api_call_spacing_seconds", "gauge", &["app"]),
     ("token_refreshes_total", "counter", &["app", "result"]),
     ("render_fallbacks_total", "counter", &["template"]),
     ("config_last_reload_successful", "gauge", &[]),

@@ -60,7 +60,10 @@ route: { receiver: oncall }
 
     let skipped = check(&file, &["--skip-secrets"]);
     assert_eq!((code(&skipped), text(&skipped.stderr)), (0, ""));
-    assert_eq!(text(&skipped.stdout), "The configuration is sound: 1 app, 1 receiver, 1 source.\n");
+    insta::assert_snapshot!(text(&skipped.stdout), @r"
+    The configuration is sound: 1 app, 1 receiver, 1 source.
+    organisation default: 5000 calls a month for 1 group: about 133 messages a group and day, and 1000 calls kept for what is critical (20%); what is more gathers
+    ");
 
     let read = check(&file, &[]);
     assert_eq!(code(&read), 2);

@@ -128,6 +128,12 @@ fn app(view: &AppView, now: Timestamp) -> Value {
         quota_in_words => calls_per_month.map(grouped),
         projected => grouped(view.projected_calls),
         too_many => calls_per_month.is_some_and(|quota| view.projected_calls > quota),
+        paced => view.paced.as_ref().map(|paced| context! {
+            every => paced.every_seconds.map(span),
+            lanes => paced.lanes,
+            until => paced.until.map(|at| moment(at, now)),
+            reason => paced.reason.as_str(),
+        }),
         rate => view.app.calls_per_second,
         cooling_until => view.app.cooling_until.map(|at| moment(at, now)),
         why => blocked.as_ref().or(down.as_ref()).map(|why| block(why, now)),
@@ -140,6 +146,15 @@ fn block(block: &BlockView, now: Timestamp) -> Value {
         reason => block.reason.as_str(),
         since => block.since.map(|at| moment(at, now)),
         next => block.next_probe_at.map(|at| moment(at, now)),
+    }
+}
+
+/// A spacing as people say it: `40 s`, `14 min`, `3 h`.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h", (seconds + 1_800) / 3_600),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::event::{Severity, Status};
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{DeliveryId, EventId, MessageId};
 use crate::model::outcome::Outcome;
-use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Standing as Flow};
+use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Paced, Standing as Flow};
 use crate::operator::deliveries::Listed;
 
 const HOSTILE: &str = r#"<script>alert(1)</script>"'&"#;
@@ -130,10 +130,15 @@ fn app_of(projected_calls: u64) -> AppView {
         cooling_until: None,
         token_expires_at: Some("2026-11-21T13:30:00Z".parse().unwrap()),
         calls_per_month: Some(5000),
+        calls_allowed: None,
+        budget: None,
+        lanes_in_line: 0,
         down: Some(down),
         blocked: None,
     };
-    AppView { app, calls_this_month: 4100, projected_calls }
+    let paced =
+        Some(Paced { every_seconds: Some(864), lanes: 12, until: None, reason: "The month runs ahead.".into() });
+    AppView { app, calls_this_month: 4100, projected_calls, paced }
 }
 
 #[test]
