@@ -352,6 +352,22 @@ prop_compose! {
     }
 }
 
+#[test]
+fn an_item_keeps_few_labels_short_clean_and_as_they_are() {
+    let many: Vec<_> = (0..40).map(|n| (format!("l{n:02}"), "v".repeat(n * 10))).collect();
+    let mut alert = item("HighCPU", Severity::Critical, Status::Firing);
+    alert.labels.extend(many);
+    alert.labels.extend(labels(&[("__tmp", "x"), ("a_b", " *bold*\n<b>\u{202e} "), ("pod", "api-7f")]));
+    let kept = content(&event(vec![alert])).items.remove(0).labels;
+
+    assert_eq!(kept[0], ("a_b".to_owned(), "*bold* <b>".to_owned()), "whoever makes markdown of it escapes it");
+    assert_eq!(kept[1], ("cluster".to_owned(), "prod".to_owned()));
+    assert_eq!(kept.len(), 24);
+    assert!(kept.iter().all(|(key, value)| !value.is_empty() && value.chars().count() <= 100 && key != "l00"));
+    let said = ["alertname", "severity", "__tmp"];
+    assert!(kept.iter().all(|(key, _)| !said.contains(&key.as_str())), "{kept:?}");
+}
+
 proptest! {
     /// Whatever it is and wherever it stands: in a line of its own, after a line, in a line, in bold, in a list.
     #[test]

@@ -244,3 +244,29 @@ fn a_flood_of_names_is_bounded() {
     let contents: Vec<_> = (0..10).map(|part| Content { truncated: part as u64, ..hundred(part) }).collect();
     insta::assert_snapshot!(in_english(&parts(&contents), |_| ()));
 }
+
+#[test]
+fn a_row_that_was_written_before_digests_is_part_of_one() {
+    let old: Content = serde_json::from_str(include_str!("../content_v1.json")).unwrap();
+    let contents = [old, content(vec![node(7)])];
+    insta::assert_snapshot!(in_english(&parts(&contents), |_| ()));
+}
+
+#[test]
+fn a_digest_that_is_refused_becomes_plainer_and_never_the_same_again() {
+    let (storm, style) = (storm(), style(Language::En, Look::Card(Buttons::Vertical)));
+    let (mut form, mut tried) = (Form::default(), vec![]);
+    loop {
+        let setting = Setting { page: Some("https://relay.example/m/7"), ..Setting::of(&style, &form, at("03:13")) };
+        let refused = message(&parts(&storm), &setting, BUDGET).composed;
+        let next = plainer(&parts(&storm), &setting, &refused, Complaint::Words, "a.code");
+        tried.push(refused);
+        match next {
+            Some(next) => form = next,
+            None => break,
+        }
+    }
+    let keys: Vec<_> = tried.iter().map(|composed| composed.msg_key.as_str()).collect();
+    assert_eq!(keys, ["sampleActionCard", "sampleMarkdown", "sampleText", "sampleText"]);
+    assert!(tried[1..].iter().all(|composed| !composed.msg_param.contains("://")), "{tried:?}");
+}
