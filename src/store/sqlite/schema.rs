@@ -91,8 +91,10 @@ mod tests {
         assert_eq!(paused, 0);
         let rate: Option<i64> = conn.query_row("select rate from apps", [], |row| row.get(0)).unwrap();
         assert_eq!(rate, None, "the configured one");
-        let told: i64 = conn.query_row("select count(*) from notices, tolls", [], |row| row.get(0)).unwrap();
+        let told: i64 = conn.query_row("select count(*) from notices, tolls, told", [], |row| row.get(0)).unwrap();
         assert_eq!(told, 0);
+        let gathers: i64 = conn.query_row("select gathers from deliveries", [], |row| row.get(0)).unwrap();
+        assert_eq!(gathers, 0, "what waited waits for its retry");
     }
 
     #[test]
