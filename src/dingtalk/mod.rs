@@ -181,11 +181,16 @@ impl Client {
         match try_once(&token).await {
             Ok(answer) => return Ok(answer),
             Err(Rejection { verdict, token_rejected: false }) => return Err(verdict),
-            Err(_) => Tokens::give_up(&token),
+            Err(_) => {}
         }
+        let asked = self.tokens.give_up(&token);
         // The rejected call was made, and whether DingTalk counts such a call is not known: so it counts.
         let counted = |verdict| Verdict { uncounted: false, ..verdict };
-        let fresh = self.tokens.in_hand(&self.transport, now).await.map_err(counted)?;
+        let mut fresh = self.tokens.in_hand(&self.transport, now).await.map_err(counted)?;
+        if fresh.is_the_rejected(&token, asked) {
+            self.tokens.give_up(&fresh);
+            fresh = self.tokens.in_hand(&self.transport, now).await.map_err(counted)?;
+        }
         try_once(&fresh).await.map_err(|rejection| rejection.verdict)
     }
 }

@@ -10,7 +10,7 @@
 //! flight is all that anybody waits for: no lock of ours is held while a call is under way (law 3), and nothing here
 //! can be printed (law 8).
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,12 @@ impl Token {
         &self.header
     }
 
+    /// Whether it is the very token that was rejected, when `asked` was the number asked for last. DingTalk grants the
+    /// same one as long as it is valid, so a renewal that was asked for before may bring one that has been revoked since.
+    pub(crate) fn is_the_rejected(&self, rejected: &Self, asked: u64) -> bool {
+        self.header == rejected.header && self.number <= asked
+    }
+
     fn is_valid(&self, now: Timestamp) -> bool {
         !self.rejected.load(Ordering::Relaxed) && now < self.expires_at
     }
@@ -91,6 +97,8 @@ pub(crate) struct Tokens {
     app_secret: Secret,
     /// The newest. Nothing awaits while holding the lock.
     newest: Mutex<Option<Arc<Token>>>,
+    /// The number that was asked for last.
+    asked: AtomicU64,
     flights: Cache<u64, Arc<Token>>,
 }
 
@@ -102,6 +110,7 @@ impl Tokens {
             app_key: config.app_key.clone(),
             app_secret: config.app_secret.clone(),
             newest: Mutex::new(None),
+            asked: AtomicU64::new(0),
             flights: Cache::new(1),
         }
     }
@@ -146,9 +155,10 @@ impl Tokens {
     }
 
     /// Forgets a token that was rejected. By its number, not by its value: DingTalk may grant the same token again,
-    /// and that grant is newer.
-    pub(crate) fn give_up(token: &Token) {
+    /// and that grant is newer. Says which number was asked for last by then.
+    pub(crate) fn give_up(&self, token: &Token) -> u64 {
         token.rejected.store(true, Ordering::Relaxed);
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// A token newer than that one: the newest if it is, or the one flight's that brings it.
@@ -166,6 +176,7 @@ impl Tokens {
     }
 
     async fn fetch(&self, number: u64, transport: &Transport, now: Timestamp) -> Result<Arc<Token>, Verdict> {
+        self.asked.fetch_max(number, Ordering::SeqCst);
         let fetched = self.ask(number, transport, now).await;
         let result = fetched.as_ref().map_or_else(|verdict| verdict.outcome.as_str(), |_| "ok");
         metrics::counter!(TOKEN_REFRESHES, "app" => self.app.to_string(), "result" => result).increment(1);

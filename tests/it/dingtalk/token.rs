@@ -112,6 +112,33 @@ async fn a_token_that_is_rejected_while_it_is_renewed_costs_the_renewal_and_noth
     assert_eq!(server.counts().0, 2, "one token at first, one instead of it");
 }
 
+#[tokio::test]
+async fn a_token_that_is_revoked_just_after_its_renewal_is_not_taken_for_a_fresh_one() {
+    // As long as a token is valid DingTalk grants the same one again, and here it is revoked after that.
+    let is_renewed = Arc::new(Barrier::new(2));
+    let server = Server::start(move |call| match (call.is_for_a_token(), call.before) {
+        (true, before @ 0..2) => {
+            (before == 1).then(|| is_renewed.wait());
+            grants("token-1")
+        }
+        (true, _) => grants("token-2"),
+        (false, before) if call.token() == Some("token-1") => {
+            (before == 0).then(|| is_renewed.wait());
+            fails(400, "InvalidAuthentication")
+        }
+        (false, _) => admits(),
+    });
+    let client = client(&server);
+    client.authorise(start()).await.unwrap();
+    let now = start() + 6600.seconds();
+
+    let (to, what) = (group(), message());
+    let (sent, _) = tokio::join!(client.send(&to, &what, now), client.renew(now));
+
+    sent.result.unwrap();
+    assert_eq!(server.counts(), (3, 2), "the renewal, and one that was asked for since");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_lanes_without_a_token_ask_for_it_once() {
     let server = Server::for_sends(|_| admits());
