@@ -217,8 +217,8 @@ pub enum Next {
     /// DingTalk refused it as it was. It waits again, for no time and uncounted, and keeps the plainer form it goes in
     /// next.
     Plainer(Form),
-    /// The digest it was in was refused in every form. It waits again, for no time and uncounted, in its full form, and
-    /// goes by itself.
+    /// The digest it was in was refused in every form, or failed to the end. It waits again, for no time and uncounted, in
+    /// its full form, and goes by itself; marked as a possible duplicate if the digest may have arrived.
     Alone,
     /// It is given up.
     Dead {

@@ -116,7 +116,7 @@ fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) 
     for delivery in moves::sending_with(&work.conn, message)? {
         match next.get(&delivery.id) {
             Some(Next::Delivered) => delivered.push(delivery),
-            Some(next) => move_on(work, &delivery, next, now)?,
+            Some(next) => move_on(work, &delivery, next, end.may_have_arrived, now)?,
             // Nothing is lost because nobody spoke for it.
             None => moves::put_back(&work.conn, &delivery, None, false, end.may_have_arrived)?,
         }
@@ -124,7 +124,13 @@ fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) 
     moves::deliver(work, &delivered, millis(now))
 }
 
-fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) -> rusqlite::Result<()> {
+fn move_on(
+    work: &mut Work,
+    delivery: &Standing,
+    next: &Next,
+    may_have_arrived: bool,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     match next {
         Next::Delivered => moves::deliver(work, std::slice::from_ref(delivery), millis(now)),
         Next::Queued { at, counted, possibly_duplicate } => {
@@ -132,7 +138,7 @@ fn move_on(work: &mut Work, delivery: &Standing, next: &Next, now: Timestamp) ->
             moves::put_back(&work.conn, delivery, until, *counted, *possibly_duplicate)
         }
         Next::Plainer(form) => moves::put_back_plainer(&work.conn, delivery, form),
-        Next::Alone => moves::put_back_alone(&work.conn, delivery),
+        Next::Alone => moves::put_back_alone(&work.conn, delivery, may_have_arrived),
         Next::Dead { reason, possibly_duplicate, heir } => {
             moves::give_up(work, delivery, reason, *possibly_duplicate)?;
             heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))

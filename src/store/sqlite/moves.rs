@@ -138,10 +138,10 @@ pub(super) fn put_back_plainer(conn: &Connection, delivery: &Standing, form: &Fo
     put_back(conn, delivery, None, false, false)
 }
 
-/// Sending → queued: it goes at once, in its full form and by itself.
-pub(super) fn put_back_alone(conn: &Connection, delivery: &Standing) -> rusqlite::Result<()> {
+/// Sending → queued: it goes at once, in its full form and by itself. What it was in may have been shown all the same.
+pub(super) fn put_back_alone(conn: &Connection, delivery: &Standing, possibly_duplicate: bool) -> rusqlite::Result<()> {
     conn.prepare_cached("update deliveries set alone = 1, form = null where seq = ?1")?.execute([delivery.seq])?;
-    put_back(conn, delivery, None, false, false)
+    put_back(conn, delivery, None, false, possibly_duplicate)
 }
 
 /// Sending → delivered, all that went together. Their receiver knows then what the last of each order key says.

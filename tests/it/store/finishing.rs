@@ -14,6 +14,7 @@ on_every_store!(
     what_was_given_up_stays_with_its_reason_and_lets_the_next_one_go,
     every_attempt_stands_in_the_log_first_to_last,
     what_may_have_been_shown_stays_marked,
+    what_goes_by_itself_after_a_digest_that_may_have_arrived_says_so,
     a_finish_that_is_repeated_changes_nothing,
     a_delivery_nobody_spoke_for_goes_back,
     the_states_of_app_and_channel_are_kept_with_the_attempt,
@@ -94,6 +95,19 @@ async fn what_may_have_been_shown_stays_marked(store: Fresh) {
     store.finish(&ownership, put_back(&claimed, at(2), true), at(2)).await.unwrap();
     store.drain(&ownership, at(3)).await;
     assert!(store.shown(&id).await.possibly_duplicate);
+}
+
+async fn what_goes_by_itself_after_a_digest_that_may_have_arrived_says_so(store: Fresh) {
+    let id = store.wait("k", Warning, at(0)).await;
+    let ownership = store.owned_by("me").await;
+    let mut marked = vec![];
+    for may_have_arrived in [false, true, false] {
+        let claimed = store.next(&ownership, at(1)).await.unwrap();
+        let failed = Finish { may_have_arrived, ..ended(&claimed, Outcome::Unavailable, Next::Alone) };
+        store.finish(&ownership, failed, at(1)).await.unwrap();
+        marked.push(store.shown(&id).await.possibly_duplicate);
+    }
+    assert_eq!(marked, [false, true, true]);
 }
 
 async fn a_finish_that_is_repeated_changes_nothing(store: Fresh) {
