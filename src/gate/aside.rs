@@ -286,7 +286,7 @@ impl Gate {
     /// Whether the app's state, and the pause of such calls, let one pass.
     fn admit_call(&self, call: Call, by: By, now: Timestamp) -> Result<Spell, NotNow> {
         let mut inner = self.inner();
-        let until = match (inner.health.go(now), by) {
+        let until = match (inner.look(now).go(now), by) {
             (Go::Freely, _) => None,
             (Go::Wait(until), _) => Some(until),
             (Go::Probe, By::Itself) => Some(later(now, LOOK_AGAIN)),

@@ -11,8 +11,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::gate::limiter::set_back;
 use crate::gate::pace::Pace;
-use crate::model::health::{Backoff, Cause, Health, later};
+use crate::model::health::{Backoff, Cause, Go, Health, later};
 use crate::model::name::ChannelKey;
 use crate::store::{ChannelRow, Store, StoreError};
 
@@ -40,6 +41,8 @@ pub struct Settings {
 
 struct Inner {
     health: Health,
+    /// The latest time by which the state was looked at.
+    looked_at: Timestamp,
     pace: Pace,
     /// When the last permit was taken from the bucket, and whether it was not used.
     granted_at: Timestamp,
@@ -86,7 +89,7 @@ impl Channel {
     ) -> Self {
         let (health, lowered) = stored.map(|row| (row.health.taken_up(now), row.rate)).unwrap_or_default();
         let pace = Pace::new(settings.messages_per_minute, lowered, settings.window(), started, now);
-        let inner = Inner { health, pace, granted_at: now, held: false };
+        let inner = Inner { health, looked_at: now, pace, granted_at: now, held: false };
         Self { key, turn: Semaphore::new(1), settings, inner: Mutex::new(inner) }
     }
 
@@ -119,6 +122,18 @@ impl Channel {
     /// Its state.
     pub fn health(&self) -> Health {
         self.inner().health.clone()
+    }
+
+    /// Whether its state lets a call pass at `now`. Where the clock was set back, what it waits for comes as soon as it
+    /// would have.
+    pub(in crate::gate) fn go(&self, now: Timestamp) -> Go {
+        let mut inner = self.inner();
+        if let Some(back) = set_back(inner.looked_at, now) {
+            inner.health = std::mem::take(&mut inner.health).set_back_by(back);
+            inner.looked_at = now;
+        }
+        inner.looked_at = inner.looked_at.max(now);
+        inner.health.go(now)
     }
 
     /// Messages a minute, as lowered by throttling.

@@ -26,6 +26,12 @@ use crate::model::health::later;
 /// How far behind the latest time one may lie that is only late. What lies further behind is a clock that was set back.
 const LATE: Duration = Duration::from_secs(30);
 
+/// By how much the clock was set back, if it was since it showed the `latest` time.
+pub(in crate::gate) fn set_back(latest: Timestamp, now: Timestamp) -> Option<Duration> {
+    let back = Duration::try_from(latest.duration_since(now)).ok()?;
+    (back > LATE).then_some(back)
+}
+
 type Bucket = RateLimiter<NotKeyed, InMemoryState, Given, NoOpMiddleware<Nanos>>;
 
 /// Grants at most `n` starts in any window, whatever happened before it was made.
@@ -137,7 +143,7 @@ impl Limiter {
 
     /// The time it is now, as far as one knows who hears of it out of order.
     fn latest(&self, now: Timestamp) -> Timestamp {
-        if now < self.given && self.given <= later(now, LATE) { self.given } else { now }
+        if now < self.given && set_back(self.given, now).is_none() { self.given } else { now }
     }
 }
 

@@ -29,6 +29,7 @@ use crate::config;
 use crate::dingtalk::{Client, verdict};
 use crate::gate::aside::Pauses;
 use crate::gate::channel::Channel;
+use crate::gate::limiter::set_back;
 use crate::gate::line::Line;
 use crate::gate::month::UsedUp;
 use crate::gate::pace::Pace;
@@ -71,6 +72,8 @@ pub(in crate::gate) struct Spell(u64);
 
 struct Inner {
     health: Health,
+    /// The latest time by which the state was looked at.
+    looked_at: Timestamp,
     spell: Spell,
     /// The row as the store has it, as far as we know.
     stored: AppRow,
@@ -91,6 +94,16 @@ struct Inner {
 }
 
 impl Inner {
+    /// The state at `now`. Where the clock was set back, what it waits for comes as soon as it would have.
+    fn look(&mut self, now: Timestamp) -> &Health {
+        if let Some(back) = set_back(self.looked_at, now) {
+            self.health = std::mem::take(&mut self.health).set_back_by(back);
+            self.looked_at = now;
+        }
+        self.looked_at = self.looked_at.max(now);
+        &self.health
+    }
+
     /// Replaces the state; gives the one before.
     fn turn_to(&mut self, health: Health) -> Health {
         let before = std::mem::replace(&mut self.health, health);
@@ -151,6 +164,7 @@ impl Gate {
         let stored = AppRow { app: app.clone(), health: health.clone(), rate: pace.lowered() };
         let inner = Inner {
             health,
+            looked_at: now,
             stored,
             spell: Spell(0),
             probing: false,
@@ -292,12 +306,12 @@ impl Gate {
     /// Whether the lane of `receiver` may make a call through this channel at `now`, or when to ask again. Of several
     /// lanes that wait for a closed app, the one that has waited longest probes it.
     pub fn admit(&self, receiver: &Name, channel: &Channel, now: Timestamp) -> Result<Pass<'_>, Timestamp> {
-        let channel = channel.health().go(now);
+        let channel = channel.go(now);
         if let Go::Wait(until) = channel {
             return Err(until);
         }
         let mut inner = self.inner();
-        let app = inner.health.go(now);
+        let app = inner.look(now).go(now);
         let Some(due) = inner.health.probe_at() else {
             inner.line.disperse();
             return match app {

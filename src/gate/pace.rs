@@ -60,6 +60,8 @@ impl Pace {
 
     /// Raises a lowered rate by a step, if the last change was long enough ago; says whether it did.
     pub(in crate::gate) fn speed_up(&mut self, now: Timestamp) -> bool {
+        // A change that lies ahead was made before the clock was set back.
+        self.changed_at = self.changed_at.min(now);
         let due = self.rate() < self.configured && now >= later(self.changed_at, STEP);
         if due {
             let step = (self.configured.get() / STEPS).max(1);

@@ -102,8 +102,8 @@ impl Gate {
     /// or by somebody who wanted to know who has read a message.
     fn admit_for_token(&self, now: Timestamp) -> Result<Pass<'_>, Option<Timestamp>> {
         let mut inner = self.inner();
-        let probe_at = match inner.health {
-            Health::Blocked(Block { cause: Cause::Token, probe_at, .. }) => probe_at,
+        let probe_at = match inner.look(now) {
+            Health::Blocked(Block { cause: Cause::Token, probe_at, .. }) => *probe_at,
             _ => return Err(None),
         };
         if now < probe_at && !self.is_authorised(now) {

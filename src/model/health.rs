@@ -26,6 +26,8 @@ pub const BLOCKED_CHANNEL: Backoff = Backoff { first: Duration::from_secs(60), l
 pub const BLOCKED_APP: Backoff = Backoff { first: Duration::from_secs(30), last: Duration::from_secs(10 * 60) };
 /// The wait for a probe when DingTalk says that the month is used up; shorter if it turns before.
 pub const MONTH_USED_UP: Duration = Duration::from_secs(6 * 60 * 60);
+/// The least of these waits: a month that has just turned is asked for again when it is twice as old.
+const YOUNG_MONTH: Duration = Duration::from_secs(60);
 /// No state waits longer.
 const LONGEST_WAIT: Duration = MONTH_USED_UP;
 
@@ -207,6 +209,21 @@ impl Health {
         }
     }
 
+    /// The same when the clock was set back by so much: what waits, waits no longer for that.
+    pub fn set_back_by(self, span: Duration) -> Self {
+        let back = |at: Timestamp| at.checked_sub(span).unwrap_or(Timestamp::MIN);
+        match self {
+            flowing @ (Self::Flowing | Self::Failing { .. }) => flowing,
+            Self::Cooling { until, times } => Self::Cooling { until: back(until), times },
+            Self::Down { since, probe_at, times, code, reason } => {
+                Self::Down { since: back(since), probe_at: back(probe_at), times, code, reason }
+            }
+            Self::Blocked(block) => {
+                Self::Blocked(Block { since: back(block.since), probe_at: back(block.probe_at), ..block })
+            }
+        }
+    }
+
     /// The state when somebody may have mended this cause of a block: it is tried at once.
     pub fn mended(self, cause: Cause, now: Timestamp) -> Self {
         match self {
@@ -345,7 +362,12 @@ impl Cause {
         match self {
             Self::Channel => later(now, BLOCKED_CHANNEL.wait(times)),
             Self::App | Self::Token => later(now, BLOCKED_APP.wait(times)),
-            Self::Month => later(now, MONTH_USED_UP).min(Month::of(now).end()),
+            // As long as the month is young it may have turned here and not there yet: clocks differ.
+            Self::Month => {
+                let month = Month::of(now);
+                let age = Duration::try_from(now.duration_since(month.start())).unwrap_or_default();
+                later(now, age.clamp(YOUNG_MONTH, MONTH_USED_UP)).min(month.end())
+            }
         }
     }
 }

@@ -236,3 +236,29 @@ fn a_month_that_is_used_up_is_asked_again_when_it_turns() {
     let Health::Blocked(block) = Health::Flowing.after(blocked(Cause::Month), News::Fresh, evening) else { panic!() };
     assert_eq!(block.probe_at, "2026-11-30T16:00:00Z".parse().unwrap());
 }
+
+#[test]
+fn a_month_that_has_turned_here_and_not_there_yet_is_asked_again_soon() {
+    let turn = Month::of("2026-11-30T12:00:00Z".parse().unwrap()).end();
+    let asked = |seconds: i64| {
+        let now = later(turn, Duration::from_secs(seconds.unsigned_abs()));
+        let Health::Blocked(block) = Health::Flowing.after(blocked(Cause::Month), News::Fresh, now) else { panic!() };
+        block.probe_at.duration_since(now).as_secs()
+    };
+    assert_eq!([0, 2, 62, 3600, 86_400].map(asked), [60, 60, 62, 3600, 21_600]);
+}
+
+#[test]
+fn what_waits_waits_no_longer_when_the_clock_is_set_back() {
+    let hour = Duration::from_secs(3600);
+    for state in every_state() {
+        let earlier = |go| match go {
+            Go::Wait(until) => Go::Wait(later(until, hour)),
+            open => open,
+        };
+        for now in [0, 30, 600, 900] {
+            let before = Timestamp::from_second(at(now).as_second() - 3600).unwrap();
+            assert_eq!(earlier(state.clone().set_back_by(hour).go(before)), state.go(at(now)), "{state:?} at {now}");
+        }
+    }
+}

@@ -4,7 +4,9 @@
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use serde_json::Value;
 
-use crate::bad_days::{BEGIN, EVERY_CALL, HOUR, SPARE, begin, calls, gaps, only, rounded, seconds, simulated, states};
+use crate::bad_days::{
+    BEGIN, EVERY_CALL, HOUR, SECOND, SPARE, begin, calls, gaps, only, rounded, seconds, simulated, states,
+};
 use crate::harness::{Bench, fixture_of_group};
 
 /// The waits between the calls into the group in trouble, when every call draws the same.
@@ -109,4 +111,26 @@ async fn one_probe_at_a_time_goes_out_for_an_app_however_many_lanes_wait() {
     assert_eq!(gaps(&times)[..8], [30, 60, 120, 240, 480, 600, 600, 600]);
     assert_eq!(states(&bench, &["oncall", "team", "night"]).await, ["flowing"; 3]);
     assert_eq!(bench.simulator.messages().len(), 3);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_puts_no_probe_off() {
+    for (answer, within) in [
+        (Answer::ResetBefore, 31),
+        (Answer::code(403, "Forbidden.AccessDenied.IpNotInWhiteList"), 601),
+        (Answer::code(400, "group.disbanded"), 1801),
+        (Answer::code(400, "send.too.fast"), 601),
+    ] {
+        let mut bench = Bench::with("retry: { schedule: [1s] }", BEGIN, simulated).await;
+        bench.simulator.fault(Api::Send, EVERY_CALL, answer.clone());
+        bench.accept("oncall", &fixture_of_group("one-firing.json", 0)).await;
+        bench.work_for(HOUR * 3).await;
+        bench.step("oncall").await.unwrap();
+
+        bench.clock.set(begin());
+        let before = bench.simulator.count(Api::Send);
+        bench.work_for(SECOND * within).await;
+
+        assert!(bench.simulator.count(Api::Send) > before, "{answer:?}");
+    }
 }

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dingtalk_relay::app::check::{Checked, check};
 use dingtalk_relay::app::lanes::Plan;
 use dingtalk_relay::app::warnings::Surroundings;
 use dingtalk_relay::config::{self, SecretsRead};
 use dingtalk_relay::store::Store;
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::harness::{Bench, World, answer, configured, settings};
+use crate::harness::{Bench, Hands, World, answer, configured, settings};
 
 /// Writes the two files.
 pub(in crate::harness) fn write_settings(base_url: &str, folder: &Path, more: &str) {
@@ -24,6 +26,13 @@ pub(in crate::harness) fn write_settings(base_url: &str, folder: &Path, more: &s
 pub(in crate::harness) fn read_settings(folder: &Path) -> Checked {
     let paths = ["base.yaml", "more.yaml"].map(|name| folder.join(name));
     check(config::draft(&paths, std::iter::empty(), SecretsRead::Read), Surroundings::Unknown)
+}
+
+impl Hands {
+    /// Somebody sets the clock, also back.
+    pub fn set(&self, at: Timestamp) {
+        self.0.store(at.as_millisecond(), Ordering::SeqCst);
+    }
 }
 
 impl World {
