@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::event::Severity;
 use crate::model::month::Month;
 use crate::model::name::{ChannelKey, Name};
 use crate::model::view::{AppView, BlockView, LaneView, Standing};
@@ -51,6 +52,20 @@ pub(super) enum Trouble {
     TemplateFails { template: String, error: String },
     /// A changed configuration was refused.
     ReloadRefused { problems: Vec<String> },
+}
+
+impl Trouble {
+    /// How bad it is. Where messages are kept back, the word of it must not be: it may use the calls of the month that are
+    /// kept for what is critical.
+    pub(super) fn severity(&self) -> Severity {
+        match self {
+            Self::AppBlocked { .. } | Self::AppDown { .. } | Self::LaneBlocked { .. } => Severity::Critical,
+            Self::NearlyUsedUp { kept: Some(_), .. } | Self::KeptForCritical { .. } => Severity::Critical,
+            Self::UsedUp { .. } => Severity::Critical,
+            Self::NearlyUsedUp { kept: None, .. } | Self::NotConfigured { .. } => Severity::Warning,
+            Self::TemplateFails { .. } | Self::ReloadRefused { .. } => Severity::Warning,
+        }
+    }
 }
 
 /// Whom it concerns, and how many deliveries wait there.

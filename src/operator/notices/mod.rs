@@ -131,7 +131,7 @@ impl Notices {
             _ if is_told_by_another => {}
             Some(to) if !finding.is_own || may_go_to_the_fallback(finding, to) => {
                 let wording = to.voice.trouble(&finding.trouble, since);
-                self.send(to, wording, &told, Severity::Warning, now).await?;
+                self.send(to, wording, &told, finding.trouble.severity(), now).await?;
             }
             _ => log(finding, to),
         }
@@ -175,7 +175,9 @@ impl Notices {
             let fallback = fallback.and_then(|name| config.receivers.get(&name)?.fallback.as_ref());
             let wording = to.voice.toll(toll, fallback.map(Name::as_str));
             let key = format!("{} {}", told.subject, toll.count);
-            self.post(to, wording, (&told.subject, key), Severity::Warning, now).await?;
+            // What died may be critical; a fallback is as it should be.
+            let severity = if toll.state == State::Dead { Severity::Critical } else { Severity::Warning };
+            self.post(to, wording, (&told.subject, key), severity, now).await?;
         }
         let tolled = Entry::Tolled { receiver: toll.receiver.clone(), state: toll.state, told: toll.count };
         self.operator.store.enter(vec![Entry::Told(told), tolled]).await

@@ -307,6 +307,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::name::DeliveryId;
 
     #[test]
     fn a_reason_is_told_in_chinese_where_its_code_is_known() {
@@ -333,6 +334,69 @@ mod tests {
         ] {
             assert_eq!(voice(Language::Zh).why(reason), chinese);
             assert_eq!(voice(Language::En).why(reason), quoted(reason));
+        }
+    }
+
+    /// Everything there is to tell, of what is called `甲` and has a code of our own.
+    fn everything_in_chinese() -> Vec<Wording> {
+        let page = Url::parse("https://example.com/").unwrap();
+        let voice = Voice { language: Language::Zh, zone: &TimeZone::UTC, page: Some(&page) };
+        let (name, now) = (|| "甲".to_owned(), Timestamp::UNIX_EPOCH);
+        let waiting = |queued| Waiting { receivers: vec![name(); 9], queued };
+        let block = || BlockView {
+            code: "timeout".to_owned(),
+            reason: "Of no interest.".to_owned(),
+            since: Some(now),
+            next_probe_at: Some(now),
+        };
+        let mut all = Vec::new();
+        for queued in [0, 7] {
+            let (organisation, waiting) = (name(), waiting(queued));
+            let troubles = [
+                Trouble::AppBlocked { app: name(), block: block(), waiting: waiting.clone() },
+                Trouble::AppDown { app: name(), block: block(), waiting: waiting.clone() },
+                Trouble::LaneBlocked { block: block(), waiting: waiting.clone(), fallback: Some(name()) },
+                Trouble::NotConfigured { receiver: name(), block: block(), waiting: waiting.clone() },
+                Trouble::NearlyUsedUp {
+                    organisation: name(),
+                    calls: 8,
+                    limit: 10,
+                    projected: 9,
+                    kept: (queued > 0).then_some(now),
+                },
+                Trouble::KeptForCritical {
+                    organisation: name(),
+                    calls: 8,
+                    limit: 10,
+                    turns_at: now,
+                    waiting: waiting.clone(),
+                },
+                Trouble::UsedUp { organisation, calls: 10, limit: 10, turns_at: now, waiting },
+                Trouble::TemplateFails { template: name(), error: name() },
+                Trouble::ReloadRefused { problems: vec![name(); 9] },
+            ];
+            all.extend(troubles.iter().map(|trouble| voice.trouble(trouble, now)));
+        }
+        let subjects = ["blocked/甲", "down/甲", "lane/甲", "quota_100/甲", "template/甲", "reload"];
+        all.extend(subjects.iter().map(|subject| voice.end(subject, now, now).unwrap()));
+        for (state, fallback) in [State::Dead, State::HandedOver].into_iter().zip([None, Some("乙")]) {
+            let (last, reason) = (DeliveryId::fresh(), "tried 5 times, the last time: timeout (So.)".to_owned());
+            let toll = Toll { receiver: name(), state, count: 9, told: 1, last, reason };
+            all.extend([fallback, Some("乙")].map(|fallback| voice.toll(&toll, fallback)));
+        }
+        all
+    }
+
+    #[test]
+    fn no_word_of_ours_is_english_in_a_chinese_notice() {
+        // What stays as it is: what is typed, the address of the page, the code, and the contract's words for a state.
+        let as_it_is =
+            regex::Regex::new(r"`[^`]*`|\]\([^)]*\)|UTC|timeout|on\\?_unknown\\?_outcome|（(blocked|down|dead)）");
+        let (as_it_is, latin) = (as_it_is.unwrap(), regex::Regex::new("[A-Za-z]{2,}").unwrap());
+        for Wording { title, text } in everything_in_chinese() {
+            let ours = as_it_is.replace_all(&format!("{title}\n{text}"), " ").into_owned();
+            let english: Vec<_> = latin.find_iter(&ours).map(|word| word.as_str()).collect();
+            assert_eq!(english, [""; 0], "{title}\n{text}");
         }
     }
 }
