@@ -36,7 +36,7 @@
 //! - [`compose`] is pure: contents in, one message inside the byte budget out.
 //! - [`store`] knows neither HTTP nor DingTalk nor the configuration. It keeps, and it decides what a lane may claim.
 //! - [`dingtalk`] alone knows DingTalk, and judges its answers in one table.
-//! - [`ingest`] knows everything up to the 202 and nothing of sending.
+//! - [`ingest`] knows everything up to the 202, so also what a receiver wants to hear, and nothing of sending.
 //! - [`gate`] decides whether a call may be made, and knows nothing of deliveries.
 //! - [`dispatch`] sends, and knows nothing of webhooks; it meets DingTalk at the gate only.
 //! - [`receipts`] asks who has read what was sent: after the sends and seldom, or because a human wants to know. It

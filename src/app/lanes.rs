@@ -232,7 +232,7 @@ fn lane(parts: &Parts, receiver: &Name, store: &Arc<dyn Store>) -> Lane {
     let (gate, channel) = (Arc::clone(&parts.gates[&settings.app]), Arc::clone(&parts.channels[&key(settings)]));
     let heir = settings.fallback.as_ref().zip(style_of_heir(&parts.config, settings));
     let fallback = heir.map(|(to, style)| Fallback::of(receiver, to.clone(), style.clone(), settings.fallback_after));
-    Lane::new(receiver.clone(), settings, fallback, parts.config.retry.clone(), gate, channel, Arc::clone(store))
+    Lane::new(receiver.clone(), &parts.config, fallback, gate, channel, Arc::clone(store))
 }
 
 /// How who takes over from a receiver is spoken to: what is handed over says why.

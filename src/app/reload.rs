@@ -195,8 +195,7 @@ pub fn live(config: &Config, compiled: Compiled, store: Arc<dyn Store>) -> Live 
     let Compiled { sources, routes, renderer } = compiled;
     Live {
         sources,
-        ingest: Ingest { routes, renderer, store },
-        receivers: config.receivers.clone(),
+        ingest: Ingest { routes, receivers: config.receivers.clone(), renderer, store },
         max_body: config.http.max_body,
         dingtalk_path: config.http.dingtalk_path.clone(),
     }

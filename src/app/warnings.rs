@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::config::digest::{Digest, Mode, SendResolved};
 use crate::config::draft::Draft;
 use crate::config::problem::{Problem, hint};
 use crate::config::{App, Receiver, Route, SourceKind};
+use crate::ingest::hearing;
 use crate::model::event::{Severity, Status};
 use crate::model::name::{ChannelKey, Name};
 use crate::routing::doubts;
@@ -43,7 +45,9 @@ pub fn warnings(draft: &Draft, surroundings: Surroundings) -> Vec<Problem> {
     for (name, receiver) in &draft.receivers {
         busy_receiver(name, receiver, draft, &mut all);
         falls_together(name, receiver, draft, &mut all);
+        gathers_too_long(name, receiver, &mut all);
     }
+    waits_for_nobody(draft, &mut all);
     told_through_the_same(draft, &mut all);
     forgotten_early(draft, &mut all);
     matchers(draft, &mut all);
@@ -109,6 +113,50 @@ fn busy_receiver(name: &Name, receiver: &Receiver, draft: &Draft, all: &mut Vec<
             "`{stricter}` is the same robot in the same group and may send {limit} a minute: this holds here too"
         );
         all.push(Problem::at(path, message));
+    }
+}
+
+/// Times that undo each other.
+fn gathers_too_long(name: &Name, receiver: &Receiver, all: &mut Vec<Problem>) {
+    let Digest { mode, window, max_wait, stale_after, .. } = receiver.digest;
+    let mut warn = |key: &str, message: &str| all.push(Problem::at(format!("receivers.{name}.{key}"), message));
+    let merges = receiver.send_resolved == SendResolved::Merged;
+    if mode == Mode::Never && merges {
+        warn("send_resolved", "`digest` is `never`, so there is no company to wait for: what is over goes at once");
+        return;
+    }
+    if mode != Mode::Never && window >= stale_after {
+        warn("stale_after", "is not longer than `digest_window`: whatever gathers is told as late");
+    }
+    if mode != Mode::Never && window >= max_wait {
+        warn(
+            "max_wait",
+            "is not longer than `digest_window`: whatever gathers goes in the order it came, not the worst first",
+        );
+    }
+    if merges && hearing::MERGED >= stale_after {
+        warn(
+            "send_resolved",
+            "what is over waits for company up to 10 minutes: by `stale_after` it is told as late then",
+        );
+    }
+}
+
+/// Sources whose deliveries wait for company that cannot come, or wait until they are late.
+fn waits_for_nobody(draft: &Draft, all: &mut Vec<Problem>) {
+    let merging = |receiver: &&Receiver| receiver.digest.mode != Mode::Never;
+    let shortest = draft.receivers.iter().filter(|(_, receiver)| merging(receiver));
+    let shortest = shortest.min_by_key(|(_, receiver)| receiver.digest.stale_after);
+    for (name, source) in draft.sources.iter().filter(|(_, source)| !source.gather.is_zero()) {
+        let message = match shortest {
+            None if draft.receivers.is_empty() => continue,
+            None => "no receiver tells several deliveries together (`digest: never`), so nothing waits".to_owned(),
+            Some((late, receiver)) if source.gather >= receiver.digest.stale_after => {
+                format!("is not shorter than `stale_after` of `{late}`: what waits so long is told there as late")
+            }
+            Some(_) => continue,
+        };
+        all.push(Problem::at(format!("sources.{name}.gather"), message));
     }
 }
 

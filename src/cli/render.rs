@@ -74,8 +74,11 @@ fn page(preview: &Preview) -> String {
     }
     let mut page: String = preview.receivers.iter().map(|received| format!("{}\n", of_receiver(received))).collect();
     let all = preview.items;
+    // Why somebody who would get them does not is said with that receiver.
+    let unheard = preview.receivers.iter().any(|received| received.messages.is_empty());
     match preview.dropped {
         0 => {}
+        _ if unheard => {}
         dropped if dropped == all && all == 1 => page.push_str("Nobody would get it: a route drops it.\n"),
         dropped if dropped == all => {
             writeln_of(&mut page, &format!("Nobody would get any of the {all}: routes drop them."))

@@ -10,6 +10,7 @@
 //! the plain data together.
 
 mod apps;
+pub mod digest;
 pub mod draft;
 mod fallback;
 mod files;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::config::digest::{Digest, SendResolved};
 use crate::config::draft::Draft;
 use crate::config::problem::Problem;
 use crate::config::reference::References;
@@ -248,6 +250,10 @@ pub struct Receiver {
     pub style: Style,
     /// The operator's own template; `None`: the built-in one of the source's kind.
     pub template: Option<String>,
+    /// What it is told of what is over.
+    pub send_resolved: SendResolved,
+    /// What it is told together.
+    pub digest: Digest,
     /// Never more than so many in any 60 s.
     pub messages_per_minute: NonZeroU32,
     /// After DingTalk says "too fast".
@@ -289,6 +295,8 @@ pub struct Source {
     pub auth: Auth,
     /// How long a twin is a duplicate.
     pub dedup_window: Duration,
+    /// How long what is not critical waits for company.
+    pub gather: Duration,
     /// How its severities are mapped.
     pub severity: SeverityRules,
     /// Where a `generic` body says what; empty for the other kinds.

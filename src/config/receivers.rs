@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::config::digest::{digest, send_resolved};
 use crate::config::fallback;
 use crate::config::problem::inside;
 use crate::config::reference::References;
@@ -91,6 +92,7 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
     let template = section.optional("template", text);
     let language = section.required("language", one_of(&Language::ALL.map(|language| (language.as_str(), language))));
     let timezone = section.optional("timezone", time_zone);
+    let (send_resolved, digest) = (send_resolved(section), digest(section));
     let limits = section.section("limits", |limits| {
         (limits.required("messages_per_minute", positive_u32), limits.section("cooldown", cooldown))
     });
@@ -112,6 +114,8 @@ fn receiver(section: &Section<'_>, apps: &BTreeMap<Name, App>, references: &Refe
             timezone: timezone.or_else(|| time_zone(language.of("UTC", "Asia/Shanghai")).ok())?,
         },
         template,
+        send_resolved: send_resolved?,
+        digest: digest?,
         messages_per_minute: limits.0?,
         cooldown: limits.1?,
         on_unknown_outcome: on_unknown_outcome?,

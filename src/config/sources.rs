@@ -54,6 +54,7 @@ fn source(section: &Section<'_>) -> Option<Source> {
 fn content(section: &Section<'_>, kind: Option<SourceKind>) -> Option<Source> {
     let auth = credentials(section, kind);
     let dedup_window = section.required("dedup_window", duration);
+    let gather = section.required("gather", duration);
     let severity = section.section("severity", severity_rules);
     let fields = match kind {
         Some(SourceKind::Alertmanager | SourceKind::Github) => {
@@ -62,7 +63,14 @@ fn content(section: &Section<'_>, kind: Option<SourceKind>) -> Option<Source> {
         }
         Some(SourceKind::Generic) | None => fields(section),
     };
-    Some(Source { kind: kind?, auth: auth?, dedup_window: dedup_window?, severity: severity?, fields: fields? })
+    Some(Source {
+        kind: kind?,
+        auth: auth?,
+        dedup_window: dedup_window?,
+        gather: gather?,
+        severity: severity?,
+        fields: fields?,
+    })
 }
 
 /// What senders show: for GitHub the signature its webhooks have, for all others `auth`. Where the kind is not known

@@ -6,6 +6,8 @@
 
 mod broken;
 pub mod fallback;
+pub mod gather;
 pub mod lane;
+pub mod manner;
 pub mod next;
 pub mod run;

@@ -12,6 +12,9 @@ use crate::model::health::later;
 use crate::model::outcome::{Outcome, Verdict};
 use crate::store::{ClaimedDelivery, Next};
 
+/// So often is a digest tried that DingTalk turns away for reasons of its own.
+const TURNED_AWAY_TOGETHER: u32 = 3;
+
 /// What decides, beside the verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'c> {
@@ -23,6 +26,8 @@ pub struct Circumstances<'c> {
     /// other calls: then the attempt does not count, since it was not about the delivery; unless DingTalk turned this
     /// very message away.
     pub excused: bool,
+    /// Whether the message carried others too: then a refusal says nothing of this one by itself.
+    pub in_digest: bool,
     /// Who takes the delivery over if it dies, if anybody may.
     pub fallback: Option<&'c Fallback>,
     /// When the attempt ended.
@@ -47,6 +52,7 @@ pub fn next(
         }
         Outcome::Refused => match plainer {
             Some(form) => Next::Plainer(form),
+            None if given.in_digest => Next::Alone,
             None => Next::Dead { reason: refusals(&delivery.form, verdict), possibly_duplicate: false, heir: heir() },
         },
         Outcome::Unavailable if given.hold && possibly_duplicate => Next::Dead {
@@ -58,6 +64,11 @@ pub fn next(
         Outcome::Unavailable if given.excused && !verdict.is_turned_away() => {
             Next::Queued { at: given.now, counted: false, possibly_duplicate }
         }
+        // What together is turned away again and again may not be so by itself, and one of many must not kill the rest.
+        Outcome::Unavailable if given.in_digest && verdict.is_turned_away() && failures + 1 >= TURNED_AWAY_TOGETHER => {
+            Next::Alone
+        }
+        Outcome::Unavailable if given.in_digest && failures + 1 >= given.retry.max_attempts.get() => Next::Alone,
         Outcome::Unavailable if failures + 1 >= given.retry.max_attempts.get() => Next::Dead {
             reason: format!("tried {} times, the last time: {} ({})", failures + 1, verdict.code, verdict.hint),
             possibly_duplicate,
@@ -142,7 +153,8 @@ mod tests {
     #[test]
     fn an_unavailable_one_waits_by_the_schedule_whose_last_repeats_and_then_dies() {
         let (retry, trouble) = (retry(), verdict(Outcome::Unavailable, false));
-        let given = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
+        let given =
+            Circumstances { retry: &retry, hold: false, excused: false, in_digest: false, fallback: None, now: at(0) };
         let waits: Vec<_> = (0..4).map(|failures| next(Some(&trouble), &failed(failures), None, given)).collect();
         let queued = |seconds| Next::Queued { at: at(seconds), counted: true, possibly_duplicate: false };
         assert_eq!(waits, [queued(1), queued(5), queued(30), queued(30)]);
@@ -153,7 +165,8 @@ mod tests {
     #[test]
     fn no_probe_counts_and_nothing_counts_that_is_cooling_or_blocked() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, excused: true, fallback: None, now: at(0) };
+        let given =
+            Circumstances { retry: &retry, hold: false, excused: true, in_digest: false, fallback: None, now: at(0) };
         for outcome in [Outcome::Unavailable, Outcome::Throttled, Outcome::Blocked] {
             let again = next(Some(&verdict(outcome, false)), &failed(4), None, given);
             assert_eq!(again, Next::Queued { at: at(0), counted: false, possibly_duplicate: false }, "{outcome}");
@@ -163,7 +176,8 @@ mod tests {
     #[test]
     fn a_message_that_dingtalk_turns_away_dies_in_the_end_even_if_it_is_the_probe() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, excused: true, fallback: None, now: at(0) };
+        let given =
+            Circumstances { retry: &retry, hold: false, excused: true, in_digest: false, fallback: None, now: at(0) };
         let turned_away = Verdict { http_status: Some(400), ..verdict(Outcome::Unavailable, false) };
         assert!(matches!(next(Some(&turned_away), &failed(4), None, given), Next::Dead { .. }));
     }
@@ -171,7 +185,8 @@ mod tests {
     #[test]
     fn what_may_have_arrived_is_sent_again_and_marked_or_held_for_a_human() {
         let (retry, lost) = (retry(), verdict(Outcome::Unavailable, true));
-        let resend = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
+        let resend =
+            Circumstances { retry: &retry, hold: false, excused: false, in_digest: false, fallback: None, now: at(0) };
         assert_eq!(
             next(Some(&lost), &failed(0), None, resend),
             Next::Queued { at: at(1), counted: true, possibly_duplicate: true }
@@ -187,7 +202,14 @@ mod tests {
     fn a_fallback_takes_over_what_dies_and_nothing_that_is_held() {
         let (retry, fallback) =
             (retry(), Fallback::of(&"oncall".parse().unwrap(), "night".parse().unwrap(), Style::default(), MINUTE));
-        let given = Circumstances { retry: &retry, hold: true, excused: false, fallback: Some(&fallback), now: at(0) };
+        let given = Circumstances {
+            retry: &retry,
+            hold: true,
+            excused: false,
+            in_digest: false,
+            fallback: Some(&fallback),
+            now: at(0),
+        };
         let heir = |verdict, failures| match next(Some(&verdict), &failed(failures), None, given) {
             Next::Dead { heir, .. } => heir.map(|heir| heir.receiver.to_string()),
             alive => panic!("{alive:?}"),
@@ -200,16 +222,47 @@ mod tests {
     #[test]
     fn a_refused_one_goes_at_once_and_uncounted_in_the_plainer_form_there_is() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
+        let given =
+            Circumstances { retry: &retry, hold: false, excused: false, in_digest: false, fallback: None, now: at(0) };
         let plainer = Form { without_links: true, ..Form::default() };
         let refused = next(Some(&verdict(Outcome::Refused, false)), &failed(0), Some(plainer.clone()), given);
         assert_eq!(refused, Next::Plainer(plainer));
     }
 
     #[test]
+    fn a_digest_that_is_refused_in_every_form_kills_none_of_its_deliveries() {
+        let retry = retry();
+        let given =
+            Circumstances { retry: &retry, hold: true, excused: false, in_digest: true, fallback: None, now: at(0) };
+        let refused = verdict(Outcome::Refused, false);
+        assert_eq!(next(Some(&refused), &failed(4), None, given), Next::Alone);
+        let plainer = Form { without_links: true, ..Form::default() };
+        assert_eq!(next(Some(&refused), &failed(4), Some(plainer.clone()), given), Next::Plainer(plainer));
+    }
+
+    #[test]
+    fn what_a_digest_dies_of_its_deliveries_have_to_die_of_by_themselves() {
+        let retry = retry();
+        let given =
+            Circumstances { retry: &retry, hold: false, excused: false, in_digest: true, fallback: None, now: at(0) };
+        let trouble = verdict(Outcome::Unavailable, false);
+        let turned_away = Verdict { http_status: Some(400), ..trouble.clone() };
+        let after = |verdict: &Verdict, failures| match next(Some(verdict), &failed(failures), None, given) {
+            Next::Queued { .. } => "again",
+            Next::Alone => "alone",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([0, 1, 3, 4].map(|failures| after(&trouble, failures)), ["again", "again", "again", "alone"]);
+        assert_eq!([0, 1, 2, 4].map(|failures| after(&turned_away, failures)), ["again", "again", "alone", "alone"]);
+        let by_itself = next(Some(&trouble), &failed(4), None, Circumstances { in_digest: false, ..given });
+        assert!(matches!(by_itself, Next::Dead { .. }), "{by_itself:?}");
+    }
+
+    #[test]
     fn a_refused_one_without_a_plainer_form_is_dead_with_every_code_and_the_hint() {
         let retry = retry();
-        let given = Circumstances { retry: &retry, hold: false, excused: false, fallback: None, now: at(0) };
+        let given =
+            Circumstances { retry: &retry, hold: false, excused: false, in_digest: false, fallback: None, now: at(0) };
         let dead = |refused_with: &[&str]| {
             let form = Form { refused_with: refused_with.iter().map(ToString::to_string).collect(), ..Form::default() };
             let delivery = ClaimedDelivery { form, ..failed(0) };

@@ -49,6 +49,13 @@ struct Inner {
     held: bool,
 }
 
+impl Inner {
+    /// Whether a permit that was granted last and not used may be used at `now`.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.granted_at <= now && now <= later(self.granted_at, HOLD)
+    }
+}
+
 /// The right to make this channel's next call.
 pub struct Turn<'c>(#[expect(dead_code, reason = "held for its end")] SemaphorePermit<'c>);
 
@@ -141,10 +148,18 @@ impl Channel {
         self.inner().pace.rate().get()
     }
 
+    /// How many messages may go at `now`, one at once after the other. Takes nothing: by this a lane knows how busy its
+    /// group is. The app's calls a second say nothing of that, they are free again in a moment.
+    pub fn permits(&self, now: Timestamp) -> usize {
+        let mut inner = self.inner();
+        let held = usize::from(inner.held && inner.is_fresh(now));
+        inner.pace.limiter().left(now) + held
+    }
+
     /// One start at `now`, or when to ask again.
     pub(in crate::gate) fn take(&self, now: Timestamp) -> Result<(), Timestamp> {
         let mut inner = self.inner();
-        let fresh = inner.granted_at <= now && now <= later(inner.granted_at, HOLD);
+        let fresh = inner.is_fresh(now);
         if std::mem::take(&mut inner.held) && fresh {
             return Ok(());
         }
@@ -155,7 +170,7 @@ impl Channel {
 
     /// The start that was granted last is not made; the next one uses it, within [`HOLD`] of the grant and not of
     /// this: the bucket knows of the grant, and a start that is made much later is one it does not expect.
-    pub(in crate::gate) fn keep(&self) {
+    pub fn keep(&self) {
         self.inner().held = true;
     }
 
@@ -231,6 +246,7 @@ mod tests {
             channel.take(at(0)).unwrap();
         }
         channel.keep();
+        assert_eq!((channel.permits(at(1)), channel.permits(at(2))), (1, 0));
         assert_eq!(channel.take(at(1)), Ok(()), "the kept one");
         channel.keep();
         assert!(channel.take(at(2)).is_err(), "kept again, but too old: the bucket decides, and it is empty");

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
+use governor::state::{NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 
@@ -32,13 +32,14 @@ pub(in crate::gate) fn set_back(latest: Timestamp, now: Timestamp) -> Option<Dur
     (back > LATE).then_some(back)
 }
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, Given, NoOpMiddleware<Nanos>>;
+type Bucket = RateLimiter<NotKeyed, Level, Given, StateInformationMiddleware>;
 
 /// Grants at most `n` starts in any window, whatever happened before it was made.
 pub struct Limiter {
     n: NonZeroU32,
     window: Duration,
     clock: Given,
+    level: Level,
     bucket: Bucket,
     /// The latest time it was given, and what its own clock showed then.
     given: Timestamp,
@@ -51,11 +52,44 @@ pub struct Limiter {
 #[derive(Debug, Clone, Default)]
 struct Given(Arc<AtomicU64>);
 
+impl Given {
+    fn show(&self, at: Duration) {
+        self.0.store(Nanos::from(at).into(), Ordering::Relaxed);
+    }
+}
+
 impl Clock for Given {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
         self.0.load(Ordering::Relaxed).into()
+    }
+}
+
+/// The one number a bucket keeps; 0 before the first start. Beside governor's own, because this one can be copied: so
+/// a look at what is left takes nothing.
+#[derive(Debug, Clone, Default)]
+struct Level(Arc<AtomicU64>);
+
+impl Level {
+    /// Another one at the same height, which rises by itself.
+    fn copied(&self) -> Self {
+        Self(Arc::new(AtomicU64::new(self.0.load(Ordering::Relaxed))))
+    }
+}
+
+impl StateStore for Level {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, _key: &NotKeyed, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        // Nobody else writes meanwhile: the limiter is asked by one at a time.
+        let before = self.0.load(Ordering::Relaxed);
+        let (decided, after) = decide((before > 0).then(|| before.into()))?;
+        self.0.store(after.into(), Ordering::Relaxed);
+        Ok(decided)
     }
 }
 
@@ -79,9 +113,9 @@ impl Limiter {
     fn with_ages(n: NonZeroU32, window: Duration, ages: impl Iterator<Item = Duration>, now: Timestamp) -> Self {
         let mut started: Vec<_> = ages.filter_map(|age| window.checked_sub(age)).collect();
         started.sort_unstable();
-        let clock = Given::default();
-        let bucket = RateLimiter::direct_with_clock(quota(n, window), clock.clone());
-        let limiter = Self { n, window, clock, bucket, given: now, shown: window, started: started.into() };
+        let (clock, level) = (Given::default(), Level::default());
+        let bucket = Bucket::new(quota(n, window), level.clone(), clock.clone());
+        let limiter = Self { n, window, clock, level, bucket, given: now, shown: window, started: started.into() };
         limiter.replay();
         limiter
     }
@@ -95,7 +129,7 @@ impl Limiter {
     pub fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         self.shown += self.passed(now);
         self.given = self.latest(now);
-        self.show(self.shown);
+        self.clock.show(self.shown);
         self.check().map_err(|wait| later(self.given, wait))?;
         let begins = self.shown.saturating_sub(self.window);
         while self.started.front().is_some_and(|start| *start < begins) {
@@ -103,6 +137,15 @@ impl Limiter {
         }
         self.started.push_back(self.shown);
         Ok(())
+    }
+
+    /// How many starts it would grant at `now`, one at once after the other. Takes none.
+    pub fn left(&self, now: Timestamp) -> usize {
+        let clock = Given::default();
+        let bucket = Bucket::new(quota(self.n, self.window), self.level.copied(), clock.clone());
+        clock.show(self.shown + self.passed(now));
+        let further = bucket.check().map(|granted| granted.remaining_burst_capacity() as usize);
+        further.map_or(0, |further| 1 + further)
     }
 
     /// One start at `now` of something that can wait: only while less than half of the window is taken, so that what
@@ -119,21 +162,17 @@ impl Limiter {
         let mut at = Duration::ZERO;
         for start in &self.started {
             at = at.max(*start);
-            self.show(at);
+            self.clock.show(at);
             while let Err(wait) = self.check() {
                 at += wait;
-                self.show(at);
+                self.clock.show(at);
             }
         }
     }
 
     fn check(&self) -> Result<(), Duration> {
         // A wait of no time would make a caller that sleeps spin.
-        self.bucket.check().map_err(|not| not.wait_time_from(self.clock.now()).max(Duration::from_nanos(1)))
-    }
-
-    fn show(&self, at: Duration) {
-        self.clock.0.store(Nanos::from(at).into(), Ordering::Relaxed);
+        self.bucket.check().map(drop).map_err(|not| not.wait_time_from(self.clock.now()).max(Duration::from_nanos(1)))
     }
 
     /// A machine's clock that is set back stands still for the bucket, and goes on from there.
@@ -226,6 +265,23 @@ mod tests {
             drive(&mut slower, &mut starts, &[0; 15], now);
             prop_assert!(fullest(&starts) <= 20);
             prop_assert!(fullest(&starts[before..]) <= 10);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_is_what_would_be_granted_and_a_look_takes_none(
+            n in 1u32..60,
+            gaps in prop::collection::vec(0u32..20_000, 0..80),
+            later_by in 0u32..80_000,
+        ) {
+            let mut limiter = Limiter::new(rate(n), WINDOW, [], at(0));
+            let now = drive(&mut limiter, &mut vec![], &gaps, at(0));
+            let now = later(now, Duration::from_millis(u64::from(later_by)));
+            let left = limiter.left(now);
+            prop_assert_eq!(limiter.left(now), left);
+            let granted = std::iter::repeat_with(|| limiter.take(now)).take_while(Result::is_ok).count();
+            prop_assert_eq!(granted, left);
         }
     }
 

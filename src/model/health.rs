@@ -377,5 +377,10 @@ pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
+/// `now` less a wait, however long.
+pub fn earlier(now: Timestamp, wait: Duration) -> Timestamp {
+    now.checked_sub(wait).unwrap_or(Timestamp::MIN)
+}
+
 #[cfg(test)]
 mod tests;

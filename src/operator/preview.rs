@@ -81,7 +81,7 @@ pub struct Preview {
     pub receivers: Vec<Received>,
     /// How many items the payload tells of.
     pub items: usize,
-    /// How many of them nobody would get.
+    /// How many of them nobody would get: no route wants them, or nobody who is there wants to hear of them.
     pub dropped: usize,
     /// Whether the payload only asks if somebody is there (GitHub's `ping`), which is answered and not told.
     pub ping: bool,
@@ -96,7 +96,7 @@ pub struct Received {
     pub display_name: Option<String>,
     /// Which route it comes by: `route.routes[0]: severity="critical"`.
     pub route: String,
-    /// The messages, in order.
+    /// The messages, in order; none if it does not want to hear of anything that came.
     pub messages: Vec<Shown>,
     /// What is not as it was meant, in finished sentences without their full stop.
     pub warnings: Vec<String>,
@@ -144,7 +144,7 @@ pub fn preview(configured: Configured<'_>, asked: &Asked, now: Timestamp) -> Res
         Decoded::Event(event) => event,
         Decoded::Ping => return Ok(Preview { receivers: Vec::new(), items: 0, dropped: 0, ping: true }),
     };
-    let parts = ingest::parts(configured.routes, &event, &way);
+    let parts = ingest::parts(configured.routes, configured.receivers, &event, &way);
     let doubts = source.doubts(&asked.payload, &event);
     let told: BTreeSet<_> =
         parts.groups.iter().flat_map(|group| &group.items).map(|item| ptr::from_ref(*item)).collect();
@@ -213,18 +213,22 @@ impl<'c> Configured<'c> {
 
     fn received(self, part: &Warnings<'_>, template: Option<&str>) -> Received {
         let group = part.group;
-        let rendered = self.renderer.try_out(part.event, &group.items, group.receiver, template);
+        let (messages, mut warnings) = if group.items.is_empty() {
+            (Vec::new(), Vec::new())
+        } else {
+            let rendered = self.renderer.try_out(part.event, &group.items, group.receiver, template);
+            let (form, now) = (Form::default(), part.event.received_at);
+            let setting = Setting::of(part.style, &form, now);
+            let made = compose::message(&[Part::of(&rendered.content, now)], &setting, compose::BUDGET);
+            (vec![shown(&made.composed)], part.of(template, &rendered, &made))
+        };
         let receiver = self.receivers.get(group.receiver);
-        let now = part.event.received_at;
-        let form = Form::default();
-        let setting = Setting::of(part.style, &form, now);
-        let made = compose::message(&[Part::of(&rendered.content, now)], &setting, compose::BUDGET);
-        let warnings = part.of(template, &rendered, &made);
+        warnings.extend(receiver.and_then(|receiver| warnings::unheard(group, receiver.send_resolved)));
         Received {
             receiver: group.receiver.clone(),
             display_name: receiver.and_then(|receiver| receiver.display_name.clone()),
             route: route(group),
-            messages: vec![shown(&made.composed)],
+            messages,
             warnings,
         }
     }
@@ -235,7 +239,7 @@ fn route(group: &Group<'_>) -> String {
     match group.routes.as_slice() {
         [(only, _)] => (*only).to_owned(),
         several => {
-            let all = group.items.len();
+            let all = group.items.len() + group.unheard.len();
             let several: Vec<_> = several.iter().map(|(route, items)| format!("{route} ({items} of {all})")).collect();
             several.join("; ")
         }

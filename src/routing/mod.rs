@@ -59,6 +59,8 @@ pub struct Group<'e> {
     pub receiver: &'e Name,
     /// In the event's order.
     pub items: Vec<&'e Item>,
+    /// What came here too, and the receiver does not want to hear of; nothing as far as the routes know.
+    pub unheard: Vec<&'e Item>,
     /// Which routes brought them, and how many each; for a person: `route.routes[0]: severity="critical"`.
     pub routes: Vec<(&'e str, usize)>,
 }
@@ -97,7 +99,12 @@ impl Routes {
                 let receiver = &self.receivers[place];
                 match groups.iter_mut().find(|group| group.receiver == receiver) {
                     Some(group) => group.take(item, route),
-                    None => groups.push(Group { receiver, items: vec![item], routes: vec![(route, 1)] }),
+                    None => groups.push(Group {
+                        receiver,
+                        items: vec![item],
+                        unheard: Vec::new(),
+                        routes: vec![(route, 1)],
+                    }),
                 }
             }
         }

@@ -39,6 +39,7 @@ pub struct Source {
     name: Name,
     speaks: Speaks,
     dedup_window: Duration,
+    gather: Duration,
     guard: Guard,
     severities: Severities,
 }
@@ -110,7 +111,8 @@ impl Source {
         };
         match (guard, severities, speaks) {
             (Ok(guard), Ok(severities), Ok(speaks)) => {
-                Ok(Self { name: name.clone(), speaks, dedup_window: settings.dedup_window, guard, severities })
+                let (dedup_window, gather) = (settings.dedup_window, settings.gather);
+                Ok(Self { name: name.clone(), speaks, dedup_window, gather, guard, severities })
             }
             (guard, severities, speaks) => {
                 let problems = [guard.err(), severities.err(), speaks.err()];
@@ -151,6 +153,11 @@ impl Source {
     /// How long a twin of an event is a duplicate.
     pub fn dedup_window(&self) -> Duration {
         self.dedup_window
+    }
+
+    /// How long what is not critical waits for company.
+    pub fn gather(&self) -> Duration {
+        self.gather
     }
 
     /// Whether the sender may post here, by its headers alone; constant time. Reads the source's secret file when it

@@ -105,7 +105,7 @@ pub struct Want {
     /// Whether deliveries whose outcome is unknown are held for a human instead of being sent again.
     pub hold: bool,
     /// Whether the call is to find out if the app or channel works again: takes the head of the order key that was
-    /// tried least recently.
+    /// tried least recently; of those that never were, the worst and newest.
     pub probe: bool,
     /// How much to take.
     pub take: Take,

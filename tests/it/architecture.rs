@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("compose", &[]),
     ("store", &["telemetry"]),
     ("dingtalk", &["config", "telemetry"]),
-    ("ingest", &["telemetry", "routing", "render", "store"]),
+    ("ingest", &["config", "telemetry", "routing", "render", "store"]),
     ("gate", &["config", "telemetry", "store", "dingtalk"]),
     ("dispatch", &["config", "telemetry", "compose", "store", "gate"]),
     ("receipts", &["config", "telemetry", "store", "gate"]),

@@ -269,7 +269,7 @@ fn every_kind_of_mistake_is_told_with_its_place_and_a_way_out() {
         "receivers: { oncall: { receipts: { enabled: often, ask_after: [] } } }",
         "receivers: { oncall: { receipts: { ask_after: [0s, soon, 24h] } } }",
         "receivers: { oncall: { receipts: { ask_after: [10m, 1m] } } }",
-        "receivers: { oncall: { digest: auto } }",
+        "receivers: { oncall: { digest: sometimes } }",
         "sources: { alertmanager: { kind: github } }",
         "sources: { alertmanager: { auth: { none: true } } }",
         "sources: { two: { kind: alertmanager } }",

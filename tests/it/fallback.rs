@@ -102,8 +102,8 @@ organisations: {{ elsewhere: {{ calls_per_month: 5000 }} }}
 apps:
   spare: {{ base_url: '{}', app_key: ding-spare, app_secret: s, organisation: elsewhere }}
 receivers:
-  oncall: {{ fallback: refuge }}
-  refuge: {{ app: spare, open_conversation_id: cid-refuge==, {refuge} }}
+  oncall: {{ fallback: refuge, digest: never }}
+  refuge: {{ app: spare, open_conversation_id: cid-refuge==, digest: never, {refuge} }}
 {more}",
         other.base_url()
     )

@@ -3,7 +3,7 @@
 use dingtalk_relay::simulator::faults::{Answer, Api};
 use serde_json::{Value, json};
 
-use crate::harness::{TOKEN, World, answer, fixture, fixture_of_group, groups};
+use crate::harness::{ONE_BY_ONE, TOKEN, World, answer, fixture, fixture_of_group, groups};
 
 const FIXTURES: &[&str] = &[
     "one-firing.json",
@@ -196,7 +196,7 @@ async fn what_dingtalk_refuses_in_every_form_dies_with_a_reason_and_the_next_one
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_is_down_is_probed_and_opens_again_with_everything_in_order() {
-    let world = World::start().await;
+    let world = World::with(ONE_BY_ONE).await;
     world.simulator.fault(Api::Send, 4, Answer::Html { status: 502 });
     for group in 1..=3 {
         world.post("/hooks/alertmanager/team", fixture_of_group("one-firing.json", group)).await;
@@ -212,7 +212,7 @@ async fn an_app_that_is_down_is_probed_and_opens_again_with_everything_in_order(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_finishes_what_is_in_flight_and_the_rest_stays_stored() {
-    let world = World::start().await;
+    let world = World::with(ONE_BY_ONE).await;
     for group in 0..12 {
         world.post("/hooks/alertmanager/team", fixture_of_group("one-firing.json", group)).await;
     }

@@ -3,6 +3,7 @@
 //! [`World`] runs the whole relay with its loops. [`Bench`] has no loops: the test steps every lane itself, with a
 //! clock that it moves and that the simulator reads too, so that an hour takes no time.
 
+mod accepting;
 mod changing;
 mod crashing;
 mod looking;
@@ -24,17 +25,16 @@ use dingtalk_relay::dispatch::lane::{Lane, Step};
 use dingtalk_relay::dispatch::run;
 use dingtalk_relay::gate::Gate;
 use dingtalk_relay::http::hooks::Live;
-use dingtalk_relay::ingest::{Ingest, Way};
-use dingtalk_relay::model::name::Name;
+use dingtalk_relay::ingest::Ingest;
 use dingtalk_relay::operator::Operator;
 use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::receipts::{self, Receipts};
 use dingtalk_relay::simulator::messages::Admitted;
 use dingtalk_relay::simulator::{Options, Simulator};
-use dingtalk_relay::sources::{Decoded, Sources};
+use dingtalk_relay::sources::Sources;
 use dingtalk_relay::store::sqlite;
 use dingtalk_relay::store::sqlite::opening::OpenError;
-use dingtalk_relay::store::{Accepted, Store, StoreError};
+use dingtalk_relay::store::{Store, StoreError};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,6 +46,8 @@ use crate::troubled::Troubled;
 
 /// What every sender in these tests shows.
 pub const TOKEN: &str = "from-the-test";
+/// Each delivery in a message of its own, where that tells which call was about which.
+pub const ONE_BY_ONE: &str = "defaults: { receiver: { digest: never } }\n";
 
 /// A configuration over the defaults: one app at the simulator, three groups, one Alertmanager.
 pub fn settings(base_url: &str, folder: &Path) -> String {
@@ -282,14 +284,13 @@ impl Bench {
 
     fn ingest(config: &Config, store: &Arc<Troubled>) -> Ingest {
         let Compiled { routes, renderer, .. } = compiled(config);
-        Ingest { routes, renderer, store: Arc::clone(store) as Arc<dyn Store> }
+        Ingest { routes, receivers: config.receivers.clone(), renderer, store: Arc::clone(store) as Arc<dyn Store> }
     }
 
     fn live(&self) -> Arc<ArcSwap<Live>> {
         Arc::new(ArcSwap::from_pointee(Live {
             sources: Sources::compile(&self.config.sources).unwrap(),
             ingest: Self::ingest(&self.config, &self.store),
-            receivers: self.config.receivers.clone(),
             max_body: self.config.http.max_body,
             dingtalk_path: None,
         }))
@@ -336,18 +337,6 @@ impl Bench {
         for receipts in &mut self.receipts {
             receipts.step(self.clock.now()).await.unwrap();
         }
-    }
-
-    /// Accepts a captured body for one receiver.
-    pub async fn accept(&self, receiver: &str, body: &[u8]) -> Accepted {
-        let sources = Sources::compile(&self.config.sources).unwrap();
-        let source = sources.named("alertmanager").unwrap();
-        let Decoded::Event(event) = source.decode(&::http::HeaderMap::new(), body, self.clock.now()).unwrap() else {
-            panic!()
-        };
-        let way = Way::Direct(receiver.parse::<Name>().unwrap());
-        let body = bytes::Bytes::copy_from_slice(body);
-        self.ingest.accept(event, way, body, source.dedup_window(), self.clock.now()).await.unwrap()
     }
 
     /// Steps every lane, and the receipts of every app, until all are idle or `until` has come; the clock moves to

@@ -14,7 +14,7 @@ use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::store::Store;
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, Hands, World, fixture, fixture_of_group, groups};
+use crate::harness::{Bench, Hands, ONE_BY_ONE, World, fixture, fixture_of_group, groups};
 
 const BEGIN: &str = "2026-11-21T12:00:00Z";
 /// Longer than any test: what hangs hangs to its end.
@@ -89,7 +89,7 @@ async fn law_3_without_a_permit_nothing_is_claimed() {
     // A quarter goes at once: of the app's fifteen a second, or, when the app is fast, of the group's twenty a minute.
     let fast = "apps: { ops: { limits: { calls_per_second: 1000 } } }";
     for (more, at_once) in [("", 3), (fast, 5)] {
-        let mut bench = Bench::with(more, BEGIN, simulated).await;
+        let mut bench = Bench::with(&format!("{ONE_BY_ONE}{more}"), BEGIN, simulated).await;
         for group in 0..6 {
             bench.accept("team", &fixture_of_group("one-firing.json", group)).await;
         }

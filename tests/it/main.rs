@@ -38,6 +38,7 @@ mod shipped;
 mod simulator;
 mod sources;
 mod store;
+mod storm;
 mod story;
 mod tokens;
 mod troubled;

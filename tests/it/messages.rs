@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use dingtalk_relay::compose::{self, BUDGET};
+use dingtalk_relay::config::digest::SendResolved;
 use dingtalk_relay::config::secret::Secret;
 use dingtalk_relay::config::{Admin, Config, Http, OnUnknownOutcome, Receipts, Receiver, Retry, Store};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
@@ -135,6 +136,8 @@ fn renderer() -> Renderer {
         cool_app_code: None,
         style: Style { timezone: jiff::tz::TimeZone::get(zone).unwrap(), ..Style::default() },
         template: None,
+        send_resolved: SendResolved::Always,
+        digest: crate::storm::one_by_one(),
         messages_per_minute: NonZeroU32::new(20).unwrap(),
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,

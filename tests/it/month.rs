@@ -31,8 +31,8 @@ const DELIVERIES: usize = 1_000;
 const SMALL: &str = "
 organisations: { default: { calls_per_month: 100, critical_reserve: 0%, receipt_calls_per_month: 15 } }
 receivers:
-  oncall: { receipts: { enabled: true, ask_after: [1m, 1h] } }
-  team: { receipts: { enabled: true, ask_after: [1m, 1h] } }
+  oncall: { digest: never, receipts: { enabled: true, ask_after: [1m, 1h] } }
+  team: { digest: never, receipts: { enabled: true, ask_after: [1m, 1h] } }
 ";
 
 fn simulated(clock: Hands) -> Options {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dingtalk_relay::simulator::Options;
 
-use crate::harness::{Bench, Hands, fixture_of_group};
+use crate::harness::{Bench, Hands, ONE_BY_ONE, fixture_of_group};
 
 const BEGIN: &str = "2026-11-21T12:00:00Z";
 const LONG_AFTER: &str = "2026-11-21T13:00:00Z";
@@ -17,7 +17,7 @@ fn simulated(clock: Hands) -> Options {
 
 #[tokio::test]
 async fn law_6_sixty_quick_deliveries_to_two_receivers_of_one_group_never_draw_too_fast() {
-    let mut bench = Bench::new(BEGIN, simulated).await;
+    let mut bench = Bench::with(ONE_BY_ONE, BEGIN, simulated).await;
     for n in 0..60 {
         let receiver = if n % 2 == 0 { "oncall" } else { "night" };
         bench.accept(receiver, &fixture_of_group("one-firing.json", n)).await;
@@ -28,7 +28,7 @@ async fn law_6_sixty_quick_deliveries_to_two_receivers_of_one_group_never_draw_t
 
 #[tokio::test]
 async fn law_6_holds_when_the_relay_is_restarted_in_between() {
-    let mut bench = Bench::new(BEGIN, simulated).await;
+    let mut bench = Bench::with(ONE_BY_ONE, BEGIN, simulated).await;
     for n in 0..60 {
         bench.accept("oncall", &fixture_of_group("one-firing.json", n)).await;
     }

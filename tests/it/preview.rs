@@ -10,7 +10,7 @@ use crate::ways_in::signature;
 
 /// Every kind of source laid over the harness's tree, whose only route is `severity="critical"` to `oncall`; and no limit that would make these tests wait.
 const SETTINGS: &str = "
-defaults: { app: { limits: { calls_per_second: 10000 } }, receiver: { limits: { messages_per_minute: 100000 } } }
+defaults: { app: { limits: { calls_per_second: 10000 } }, receiver: { unchanged: show, limits: { messages_per_minute: 100000 } } }
 organisations: { default: { calls_per_month: 0 } }
 receivers:
   oncall: { display_name: 值班群, message: action_card, buttons: horizontal }

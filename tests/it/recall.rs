@@ -225,7 +225,7 @@ async fn how_many_may_be_named_is_bounded() {
     assert_eq!((unknown.recalled.len(), unknown.failed.len()), (0, 1));
 }
 
-const FAST: &str = "receivers: { oncall: { limits: { messages_per_minute: 100 } } }";
+const FAST: &str = "receivers: { oncall: { digest: never, limits: { messages_per_minute: 100 } } }";
 
 async fn recall(bench: &Bench) -> Result<Recalled, ActionError> {
     bench.operator().recall(&message(bench).await, bench.clock.now()).await

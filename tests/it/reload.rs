@@ -14,7 +14,7 @@ use dingtalk_relay::simulator::messages::Admitted;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Bench, Hands, World, fixture, fixture_of_group};
+use crate::harness::{Bench, Hands, ONE_BY_ONE, World, fixture, fixture_of_group};
 
 const BEGIN: &str = "2026-11-21T12:00:00Z";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -130,8 +130,8 @@ receivers: {{ team: {{ limits: {{ messages_per_minute: {rate} }} }}, {dev} }}"
 
 #[tokio::test]
 async fn law_6_holds_over_reloads_that_change_the_limits() {
-    let rate = |n: u32| format!("receivers: {{ oncall: {{ limits: {{ messages_per_minute: {n} }} }} }}");
-    let mut bench = Bench::new(BEGIN, simulated).await;
+    let rate = |n: u32| format!("{ONE_BY_ONE}receivers: {{ oncall: {{ limits: {{ messages_per_minute: {n} }} }} }}");
+    let mut bench = Bench::with(ONE_BY_ONE, BEGIN, simulated).await;
     for n in 0..120 {
         let receiver = if n % 3 == 0 { "night" } else { "oncall" };
         bench.accept(receiver, &fixture_of_group("one-firing.json", n)).await;

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dingtalk_relay::config::digest::SendResolved;
 use dingtalk_relay::config::{OnUnknownOutcome, Receipts, Receiver, Route};
 use dingtalk_relay::model::event::{Event, Item, Labels, Severity, Status};
 use dingtalk_relay::model::form::Style;
@@ -336,6 +337,8 @@ fn receivers() -> BTreeMap<Name, Receiver> {
         cool_app_code: None,
         style: Style::default(),
         template: None,
+        send_resolved: SendResolved::Always,
+        digest: crate::storm::one_by_one(),
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: OnUnknownOutcome::Resend,

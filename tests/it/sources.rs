@@ -124,6 +124,7 @@ fn configured(token: Secret) -> BTreeMap<dingtalk_relay::model::name::Name, Sour
         kind: SourceKind::Alertmanager,
         auth: Auth::Bearer(token),
         dedup_window,
+        gather: Duration::ZERO,
         severity,
         fields: Fields::default(),
     };

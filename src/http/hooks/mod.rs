@@ -11,7 +11,6 @@ mod body;
 mod budget;
 mod quiet;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,10 +28,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::config::Receiver;
 use crate::http::health;
 use crate::http::problem::{self, ProblemAnswer};
-use crate::ingest::{Ingest, Way};
+use crate::ingest::{Ingest, Way, Webhook};
 use crate::model::delivery;
 use crate::model::name::{DeliveryId, EventId, Name};
 use crate::operator::preview::Configured;
@@ -53,8 +51,6 @@ pub struct Live {
     pub sources: Sources,
     /// Where events go.
     pub ingest: Ingest,
-    /// Who may be named in a direct path, and how they want their messages.
-    pub receivers: BTreeMap<Name, Receiver>,
     /// The largest body, in bytes.
     pub max_body: u64,
     /// The source behind `/dingtalk/{receiver}/send`, if that path is served.
@@ -244,7 +240,9 @@ impl Hooks {
             return Ok(json!({"event": null, "duplicate": false, "deliveries": []}));
         };
         let not_kept = || ProblemAnswer::unavailable("it could not be stored; send it again");
-        let accepting = live.ingest.accept(event, way, body, source.dedup_window(), now).await;
+        let (dedup_window, gather) = (source.dedup_window(), source.gather());
+        let webhook = Webhook { event, way, payload: body, dedup_window, gather };
+        let accepting = live.ingest.accept(webhook, now).await;
         let kept = accepting.map_err(|error| not_kept().because(error))?;
 
         let name = source.name().as_str();
@@ -297,7 +295,7 @@ impl Live {
             sources: &self.sources,
             routes: self.ingest.routes.as_ref(),
             renderer: &self.ingest.renderer,
-            receivers: &self.receivers,
+            receivers: &self.ingest.receivers,
         }
     }
 
@@ -320,7 +318,7 @@ impl Live {
             }
             Some(name) => {
                 let no_receiver = ProblemAnswer::not_found("no receiver of this name is configured");
-                Way::Direct(self.receivers.get_key_value(name).ok_or(no_receiver)?.0.clone())
+                Way::Direct(self.ingest.receivers.get_key_value(name).ok_or(no_receiver)?.0.clone())
             }
         };
         body::readable(&parts.headers, source.takes_forms())?;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ptr;
 
 use crate::compose::{self, Made};
+use crate::config::digest::SendResolved;
 use crate::model::content::Content;
 use crate::model::event::Event;
 use crate::model::form::{Look, Style};
@@ -27,6 +28,22 @@ pub(super) struct Warnings<'w> {
     pub(super) style: &'w Style,
     /// What the source doubts, of all items.
     pub(super) doubts: &'w [Doubt],
+}
+
+/// What came here and is not told, because its receiver does not want to hear of it.
+pub(super) fn unheard(group: &Group<'_>, send_resolved: SendResolved) -> Option<String> {
+    let why = match send_resolved {
+        SendResolved::Critical => "resolved and not critical, and `send_resolved` is `critical`",
+        SendResolved::Never => "resolved, and `send_resolved` is `never`",
+        SendResolved::Always | SendResolved::Merged => return None,
+    };
+    let (unheard, all) = (group.unheard.len(), group.unheard.len() + group.items.len());
+    match (unheard, all) {
+        (0, _) => None,
+        (_, 1) => Some(format!("nothing is sent: the alert is {why}")),
+        _ if unheard == all => Some(format!("nothing is sent: all {all} alerts are {why}")),
+        _ => Some(format!("{unheard} of {all} alerts are left out: they are {why}")),
+    }
 }
 
 impl Warnings<'_> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::bad_days::{
     BEGIN, EVERY_CALL, HOUR, SECOND, SPARE, begin, calls, gaps, only, rounded, seconds, simulated, states,
 };
-use crate::harness::{Bench, fixture_of_group};
+use crate::harness::{Bench, ONE_BY_ONE, fixture_of_group};
 
 /// The waits between the calls into the group in trouble, when every call draws the same.
 async fn waits_of(answer: Answer) -> Vec<i64> {
@@ -67,7 +67,7 @@ async fn what_a_probe_of_a_blocked_group_draws_instead_does_not_bring_the_next_o
         Answer::code(500, "system.error"),
         Answer::EmptyOk,
     ] {
-        let mut bench = Bench::new(BEGIN, simulated).await;
+        let mut bench = Bench::with(ONE_BY_ONE, BEGIN, simulated).await;
         bench.simulator.fault(Api::Send, 1, Answer::code(400, "bot.stopped"));
         bench.simulator.fault(Api::Send, 2, other.clone());
         for group in 0..3 {

@@ -34,6 +34,18 @@ fn a_kinds_own_defaults_come_before_those_of_every_source() {
 }
 
 #[test]
+fn what_waits_for_company_is_said_for_a_source_a_kind_or_all() {
+    let of = |more: &str| {
+        let sources = "sources: { gh: { kind: github, secret: s }, am: { kind: alertmanager, auth: { none: true } } }";
+        let config = config::from_text(&format!("{sources}\n{more}")).unwrap();
+        ["gh", "am"].map(|name| config.sources[name].gather.as_secs())
+    };
+    assert_eq!(of(""), [0, 0]);
+    assert_eq!(of("defaults: { github: { gather: 10m } }"), [600, 0]);
+    assert_eq!(of("defaults: { source: { gather: 1m } }"), [60, 60]);
+}
+
+#[test]
 fn what_the_defaults_say_for_one_kind_does_not_trouble_another() {
     let config = config::from_text(
         "

@@ -30,9 +30,9 @@ impl Bench {
     pub fn new() -> Self {
         // Nothing mapped, as in the defaults: GitHub's own judgement counts.
         let severity = SeverityRules { labels: Vec::new(), map: BTreeMap::new(), default: Severity::Info };
-        let dedup_window = Duration::from_secs(1);
+        let (dedup_window, gather) = (Duration::from_secs(1), Duration::ZERO);
         let (kind, auth, fields) = (SourceKind::Github, Auth::None, Fields::default());
-        let source = Source { kind, auth, dedup_window, severity, fields };
+        let source = Source { kind, auth, dedup_window, gather, severity, fields };
         let receivers = "
 apps: { ops: { base_url: 'http://127.0.0.1:1', app_key: ding-test, app_secret: not-a-secret } }
 receivers:

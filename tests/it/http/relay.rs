@@ -11,6 +11,7 @@ use ::http::{HeaderMap, Request, StatusCode};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
+use dingtalk_relay::config::digest::SendResolved;
 use dingtalk_relay::config::secret::Secret;
 use dingtalk_relay::config::{self, Config};
 use dingtalk_relay::http::hooks::{Hooks, Live, Patience};
@@ -101,10 +102,10 @@ impl Relay {
             sources: Sources::compile(&config.sources).unwrap(),
             ingest: Ingest {
                 routes: route.map(|route| Routes::compile(route, &config.receivers).unwrap()),
+                receivers: config.receivers.clone(),
                 renderer: Renderer::compile(config).unwrap(),
                 store: self.store.clone(),
             },
-            receivers: config.receivers.clone(),
             max_body: config.http.max_body,
             dingtalk_path: config.http.dingtalk_path.clone(),
         }))
@@ -211,6 +212,7 @@ fn config() -> Config {
         kind: config::SourceKind::Alertmanager,
         auth: config::Auth::Bearer(Secret::given("opensesame")),
         dedup_window: Duration::from_secs(360),
+        gather: Duration::ZERO,
         severity: config::SeverityRules {
             labels: vec!["severity".into()],
             map: BTreeMap::new(),
@@ -258,6 +260,8 @@ fn receiver(receiver: &str) -> config::Receiver {
         cool_app_code: None,
         style: Style::default(),
         template: None,
+        send_resolved: SendResolved::Always,
+        digest: crate::storm::one_by_one(),
         messages_per_minute: NonZeroU32::MIN,
         cooldown: Backoff { first: Duration::from_secs(60), last: Duration::from_secs(600) },
         on_unknown_outcome: config::OnUnknownOutcome::Resend,

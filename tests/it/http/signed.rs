@@ -112,6 +112,7 @@ fn signing(kind: SourceKind, header: &'static str) -> Source {
         kind,
         auth: Auth::Hmac { secret: Secret::given(SECRET), header },
         dedup_window: Duration::from_secs(360),
+        gather: Duration::ZERO,
         severity: SeverityRules { labels: vec![], map: Default::default(), default: Severity::Warning },
         fields: Default::default(),
     }

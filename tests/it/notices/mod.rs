@@ -139,8 +139,11 @@ async fn an_app_is_told_in_the_operators_language_and_time_and_its_lanes_are_not
 
 #[tokio::test]
 async fn a_thousand_deaths_are_few_messages_and_every_one_is_counted() {
-    let mut watched =
-        Watched::with("language: en", "defaults: { receiver: { limits: { messages_per_minute: 5000 } } }").await;
+    let mut watched = Watched::with(
+        "language: en",
+        "defaults: { receiver: { digest: never, limits: { messages_per_minute: 5000 } } }",
+    )
+    .await;
     watched.answers("invalidParameter.msg.unsupport");
     for group in 0..1_000 {
         watched.alert("team", group).await;

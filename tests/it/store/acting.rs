@@ -152,7 +152,7 @@ async fn what_is_brought_back_beside_a_call_under_way_stays_in_its_key(store: Fr
 /// Probes go round by the time when a key was tried last, which belongs to the key and not to its deliveries.
 async fn the_turn_of_an_order_key_stays_when_one_of_it_is_called_off_and_brought_back(store: Fresh) {
     let ownership = store.owned_by("me").await;
-    let a = [store.wait("a", Warning, at(0)).await, store.wait("a", Warning, at(1)).await];
+    let a = [store.wait("a", Critical, at(0)).await, store.wait("a", Warning, at(1)).await];
     let b = store.wait("b", Warning, at(2)).await;
     let probe = async |now: i64| {
         let claimed = store.take(&ownership, Want { probe: true, ..want() }, at(now)).await.unwrap();

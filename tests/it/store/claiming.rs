@@ -18,7 +18,7 @@ on_every_store!(
     order_keys_of_two_sources_are_two,
     a_lane_has_its_own_order,
     a_retry_is_due_at_its_time_and_not_before,
-    a_probe_takes_the_order_key_tried_least_recently_even_if_it_waits,
+    a_probe_takes_the_order_key_tried_least_recently_even_if_it_waits_and_first_the_worst_and_newest,
     the_turn_of_an_order_key_outlives_its_head,
     a_month_that_is_used_up_pays_no_call,
     what_is_critical_may_use_what_is_kept_for_it,
@@ -119,25 +119,29 @@ async fn a_retry_is_due_at_its_time_and_not_before(store: Fresh) {
     assert_eq!(store.shown(&id).await.next_attempt_at, None, "it does not wait any more");
 }
 
-async fn a_probe_takes_the_order_key_tried_least_recently_even_if_it_waits(store: Fresh) {
-    let ids = [
+async fn a_probe_takes_the_order_key_tried_least_recently_even_if_it_waits_and_first_the_worst_and_newest(
+    store: Fresh,
+) {
+    let [info, older, warning, newer] = [
         store.wait("a", Info, at(0)).await,
         store.wait("b", Critical, at(1)).await,
         store.wait("c", Warning, at(2)).await,
+        store.wait("d", Critical, at(3)).await,
     ];
     let ownership = store.owned_by("me").await;
     let probe = || Want { probe: true, ..want() };
     let mut tried = Vec::new();
-    for round in 0..6 {
+    for round in 0..8 {
         let claimed = store.take(&ownership, probe(), at(10 + round)).await.unwrap();
         store.finish(&ownership, put_back(&claimed, at(9_999), false), at(10 + round)).await.unwrap();
         tried.push(claimed.deliveries[0].id.clone());
     }
-    assert_eq!(tried, [ids.clone(), ids].concat());
+    let round = [newer, older, warning, info];
+    assert_eq!(tried, [round.clone(), round].concat());
 }
 
 async fn the_turn_of_an_order_key_outlives_its_head(store: Fresh) {
-    let first = store.wait("a", Warning, at(0)).await;
+    let first = store.wait("a", Critical, at(0)).await;
     store.wait("a", Warning, at(1)).await;
     let other = store.wait("b", Warning, at(2)).await;
     let ownership = store.owned_by("me").await;

@@ -237,8 +237,8 @@ async fn what_nobody_knows_of_is_possibly_duplicate_to_the_last_or_held(store: F
 }
 
 async fn a_probe_takes_one(store: Fresh) {
-    let first = store.wait("a", Info, at(0)).await;
     store.wait("a", Info, at(0)).await;
+    let first = store.wait("b", Critical, at(0)).await;
     store.wait("b", Critical, at(0)).await;
     let ownership = store.owned_by("me").await;
     let probe = Want { take: Take::Digest, probe: true, ..want() };

@@ -125,7 +125,8 @@ fn next(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<(Ve
     Ok((heads, true))
 }
 
-/// A probe takes what waits for its retry too: it is not about the delivery. Never tried comes first.
+/// A probe takes what waits for its retry too: it is not about the delivery. Never tried comes first, and of that the
+/// worst, and of equals the newest: the call that finds DingTalk well again is the first that anybody sees of it.
 fn probed(conn: &Connection, receiver: &str) -> rusqlite::Result<Vec<i64>> {
     let head: Option<i64> = conn.prepare_cached(NEXT_PROBE)?.query_row([receiver], |row| row.get(0)).optional()?;
     Ok(head.into_iter().collect())
@@ -134,7 +135,7 @@ fn probed(conn: &Connection, receiver: &str) -> rusqlite::Result<Vec<i64>> {
 pub(super) const NEXT_PROBE: &str = "
     select seq from deliveries
     where receiver = ?1 and head = 1 and state = 'queued'
-    order by tried_at, seq limit 1";
+    order by tried_at, rank desc, seq desc limit 1";
 
 fn insert_message(conn: &Connection, ownership: &Ownership, want: &Want) -> rusqlite::Result<(i64, MessageId)> {
     let id = MessageId::fresh();

@@ -62,3 +62,7 @@ create index told_by on told (delivery);
 
 -- 1: it told of something critical, which is counted by itself: a unit that is given back goes there.
 alter table attempts add column critical integer not null default 0 check (critical in (0, 1));
+
+-- Of what was never tried a probe takes the worst, and of equals the newest.
+drop index probes;
+create index probes on deliveries (receiver, tried_at, rank desc, seq desc) where head = 1 and state = 'queued';

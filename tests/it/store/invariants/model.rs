@@ -86,7 +86,7 @@ impl Model {
             return self
                 .heads()
                 .into_iter()
-                .min_by_key(|&h| (self.tried.get(&self.lane[h].key), h))
+                .min_by_key(|&h| (self.tried.get(&self.lane[h].key), Reverse(self.rank(h)), Reverse(h)))
                 .into_iter()
                 .collect();
         }

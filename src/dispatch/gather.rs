@@ -1,0 +1,185 @@
+//! Whether what waits in a lane goes by itself, goes together, or gathers a little longer. Pure.
+//!
+//! A lane asks before it takes a permit, and again whenever something arrives. Three things hold whatever is
+//! configured: what is critical never waits for company; what is not waits for it no longer than its receiver's
+//! `digest_window` and the month's pace say; and a lane that may send as many messages as it has things to tell sends
+//! them one by one. What a receiver or a source lets wait for company by itself ([`Waiting::gathering`]) goes along with
+//! the first message that goes, or when its own time has come.
+
+use jiff::Timestamp;
+
+use crate::config::digest::{Digest, Mode};
+use crate::model::health::later;
+use crate::store::queue::Waiting;
+
+/// What a lane does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It sends what comes first, by itself.
+    Alone,
+    /// It sends all there is, in one message.
+    Together,
+    /// It sends nothing before then, unless something arrives.
+    Wait(Timestamp),
+}
+
+/// What a lane does next with what is `waiting` at `now`, if the group takes so many messages at once (`permits`).
+/// `paced_until`: before then the month has no call for what is not critical.
+pub fn decide(
+    waiting: &Waiting,
+    digest: &Digest,
+    permits: usize,
+    paced_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Decision {
+    if waiting.ready == 0 && waiting.due_at > now {
+        return Decision::Wait(waiting.due_at);
+    }
+    let paced_until = paced_until.filter(|until| now < *until);
+    let is_busy = waiting.ready > permits || paced_until.is_some();
+    let gathers_until = match digest.mode {
+        Mode::Never => return Decision::Alone,
+        Mode::Auto if !is_busy => None,
+        Mode::Auto | Mode::Always => {
+            let window = later(waiting.oldest_ready_at.unwrap_or(now), digest.window);
+            Some(paced_until.map_or(window, |paced| window.max(paced)))
+        }
+    };
+    match gathers_until {
+        None if waiting.gathering => Decision::Together,
+        None => Decision::Alone,
+        Some(until) if now < until && !waiting.critical => Decision::Wait(until),
+        Some(_) => Decision::Together,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::content::Unchanged;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    fn digest(mode: Mode) -> Digest {
+        let [window, max_wait, stale_after] = [10, 900, 1800].map(Duration::from_secs);
+        Digest { mode, window, max_items: 15, max_wait, stale_after, unchanged: Unchanged::Fold }
+    }
+
+    /// So many that have been ready since second 0.
+    fn ready(ready: usize) -> Waiting {
+        let oldest_ready_at = (ready > 0).then(|| at(0));
+        Waiting { due_at: at(0), ready, gathering: false, critical: false, oldest_ready_at }
+    }
+
+    fn critical(count: usize) -> Waiting {
+        Waiting { critical: true, ..ready(count) }
+    }
+
+    fn with_company(waiting: Waiting) -> Waiting {
+        Waiting { gathering: true, ..waiting }
+    }
+
+    fn said(decision: Decision) -> String {
+        match decision {
+            Decision::Alone => "alone".to_owned(),
+            Decision::Together => "together".to_owned(),
+            Decision::Wait(until) => format!("wait until {}", until.as_second() - at(0).as_second()),
+        }
+    }
+
+    #[test]
+    fn a_lane_sends_one_by_one_while_it_may_and_gathers_while_it_is_busy() {
+        use Mode::{Always, Auto, Never};
+        let later = Waiting { due_at: at(60), oldest_ready_at: None, ..ready(0) };
+        // What waits, the mode, the permits, until when the month is paced, the second it is, and what follows.
+        let table = [
+            (ready(3), Auto, 3, None, 0, "alone"),
+            (ready(4), Auto, 3, None, 0, "wait until 10"),
+            (ready(1), Auto, 0, None, 9, "wait until 10"),
+            (ready(4), Auto, 3, None, 10, "together"),
+            (ready(4), Auto, 4, None, 9, "alone"),
+            // What gathers by itself goes along, and never makes anything wait.
+            (with_company(ready(1)), Auto, 3, None, 0, "together"),
+            (with_company(ready(4)), Auto, 3, None, 0, "wait until 10"),
+            (with_company(later), Auto, 3, None, 0, "wait until 60"),
+            // Critical: as soon as there is a permit, and all along with it if they cannot go one by one.
+            (critical(3), Auto, 3, None, 0, "alone"),
+            (critical(4), Auto, 3, None, 0, "together"),
+            (critical(1), Auto, 0, None, 0, "together"),
+            (with_company(critical(1)), Auto, 3, None, 0, "together"),
+            (critical(2), Auto, 3, Some(500), 0, "together"),
+            (critical(1), Always, 3, None, 0, "together"),
+            // The month's pace.
+            (ready(1), Auto, 3, Some(5), 0, "wait until 10"),
+            (ready(1), Auto, 3, Some(500), 0, "wait until 500"),
+            (ready(1), Auto, 3, Some(500), 500, "alone"),
+            (ready(4), Auto, 3, Some(500), 500, "together"),
+            // Always: also while idle.
+            (ready(1), Always, 3, None, 0, "wait until 10"),
+            (ready(1), Always, 3, None, 10, "together"),
+            (ready(1), Always, 3, Some(500), 10, "wait until 500"),
+            // Never: whatever comes.
+            (ready(100), Never, 3, Some(500), 0, "alone"),
+            (with_company(critical(9)), Never, 0, None, 0, "alone"),
+            // What waits for a retry.
+            (later, Auto, 3, None, 0, "wait until 60"),
+            (later, Never, 3, None, 0, "wait until 60"),
+        ];
+        for (n, (waiting, mode, permits, paced, now, expected)) in table.into_iter().enumerate() {
+            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), at(now));
+            assert_eq!(said(decision), expected, "row {n}: {waiting:?}, {mode:?}, {permits} permits, at {now}");
+        }
+    }
+
+    fn mode() -> impl Strategy<Value = Mode> {
+        prop_oneof![Just(Mode::Auto), Just(Mode::Always), Just(Mode::Never)]
+    }
+
+    prop_compose! {
+        /// Something is ready.
+        fn waiting()(ready in 1usize..50, since in 0i64..100, gathering: bool, critical: bool) -> Waiting {
+            Waiting { due_at: at(since), ready, gathering, critical, oldest_ready_at: Some(at(since)) }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_critical_never_waits_for_company(
+            waiting in waiting(), mode in mode(), permits in 0usize..20,
+            paced in prop::option::of(0i64..2000), now in 100i64..2000,
+        ) {
+            let waiting = Waiting { critical: true, ..waiting };
+            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), at(now));
+            prop_assert!(!matches!(decision, Decision::Wait(_)), "{decision:?}");
+        }
+
+        #[test]
+        fn nothing_waits_longer_than_its_window_or_the_months_pace_say(
+            waiting in waiting(), mode in mode(), permits in 0usize..20,
+            paced in prop::option::of(0i64..2000), now in 100i64..2000,
+        ) {
+            let longest = (waiting.oldest_ready_at.unwrap() + Duration::from_secs(10)).max(at(paced.unwrap_or(0)));
+            match decide(&waiting, &digest(mode), permits, paced.map(at), at(now)) {
+                Decision::Wait(until) => prop_assert!(at(now) < until && until <= longest, "{until}"),
+                Decision::Alone | Decision::Together => {}
+            }
+        }
+
+        #[test]
+        fn one_goes_alone_if_all_may_go_one_by_one_and_nothing_gathers_or_if_nothing_ever_may(
+            waiting in waiting(), mode in mode(), permits in 0usize..20,
+            paced in prop::option::of(0i64..2000), now in 100i64..2000,
+        ) {
+            let is_paced = paced.is_some_and(|until| now < until);
+            let one_by_one = waiting.ready <= permits && !waiting.gathering && !is_paced;
+            let alone = decide(&waiting, &digest(mode), permits, paced.map(at), at(now)) == Decision::Alone;
+            prop_assert_eq!(alone, mode == Mode::Never || mode == Mode::Auto && one_by_one);
+        }
+    }
+}
