@@ -149,9 +149,10 @@ fn delivery(number: usize) -> Result<NewDelivery, Box<dyn Error>> {
         footer: String::new(),
         buttons: Vec::new(),
         truncated: 0,
+        note: String::new(),
     };
     let (id, receiver) = (DeliveryId::fresh(), name("oncall")?);
-    Ok(NewDelivery { id, receiver, severity: Severity::Warning, content, gather: Duration::ZERO })
+    Ok(NewDelivery { id, receiver, severity: Severity::Warning, content, gather: Duration::ZERO, alone: false })
 }
 
 async fn figures(store: &Arc<dyn Store>, ownership: &Ownership) -> Result<Figures, Box<dyn Error>> {

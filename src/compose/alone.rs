@@ -42,6 +42,12 @@ pub(crate) fn message(part: &Part<'_>, setting: &Setting<'_>, budget: usize) -> 
     Made { folded: aside.items, left_out: made.left_out + unchanged - aside.items, ..made }
 }
 
+/// The content with its note above its footer.
+pub(crate) fn noted(content: &Content) -> Content {
+    let footer = [content.note.as_str(), content.footer.as_str()].join("\n\n").trim_end().to_owned();
+    Content { footer, note: String::new(), ..content.clone() }
+}
+
 fn whole(content: &Content, aside: &str, setting: &Setting<'_>, budget: usize) -> Made {
     let fit = |footer: &str, room: usize| -> Fitted { fitted(content, aside, footer, setting.style.language, room) };
     let draft = Draft {

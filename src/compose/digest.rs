@@ -19,13 +19,15 @@ use crate::compose::labels::Telling;
 use crate::compose::measure::encoded_len;
 use crate::compose::shorten::shorten;
 use crate::compose::told::{self, Told};
-use crate::compose::{Made, Part, Setting, alone, words};
+use crate::compose::{Made, Part, Setting, alone, strip, words};
 use crate::model::content::{Button, Unchanged};
 use crate::model::event::Status;
 use crate::model::spoken;
 
 /// How many of what did not change are said one by one, where nothing else is.
 const FEW: usize = 5;
+/// How many of the notes are said: more differ in nothing that helps at night.
+const MOST_NOTES: usize = 5;
 /// What ends a line so that DingTalk shows it.
 pub(crate) const BREAK: &str = "  \n";
 /// A blank line, encoded.
@@ -39,7 +41,8 @@ pub(crate) fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) 
         return alone::message(first, setting, budget);
     }
     let page = page(told.len(), setting);
-    let footer = page.as_ref().map(link).unwrap_or_default();
+    let footer = [notes(parts, setting), page.as_ref().map(link).unwrap_or_default()];
+    let footer = footer.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
     let late = setting.late.then(|| span(parts)).flatten();
     let truncated = truncated(parts);
     Digest { truncated, ..Digest::of(told, *setting, late) }.message(&footer, page.as_slice(), budget)
@@ -54,6 +57,25 @@ pub(crate) fn repeated(part: &Part<'_>, told: Vec<Told<'_>>, setting: &Setting<'
     let late = setting.late.then_some((part.created_at, part.created_at));
     let truncated = part.content.truncated;
     Digest { truncated, ..Digest::of(told, setting, late) }.message(footer.trim(), &buttons, budget)
+}
+
+/// Whom the parts were meant for, as far as they were taken over: each note once, with the share of the items that it is
+/// about where that is not all of them.
+fn notes(parts: &[Part<'_>], setting: &Setting<'_>) -> String {
+    let mut notes: Vec<(&str, usize)> = Vec::new();
+    let items = |part: &Part<'_>| part.content.items.len().max(1);
+    for part in parts.iter().filter(|part| !part.content.note.is_empty()) {
+        match notes.iter_mut().find(|(note, _)| *note == part.content.note) {
+            Some((_, count)) => *count += items(part),
+            None => notes.push((&part.content.note, items(part))),
+        }
+    }
+    let all: usize = parts.iter().map(items).sum();
+    let said = |(note, count): &(&str, usize)| {
+        let share = if *count == all { String::new() } else { format!("{count}/{all} · ") };
+        format!("{share}{}", strip::without(note, setting.form))
+    };
+    notes.iter().take(MOST_NOTES).map(said).collect::<Vec<_>>().join(BREAK)
 }
 
 /// A link to all of it, where there is a place for that.

@@ -103,6 +103,10 @@ pub struct Made {
 /// each, the worst of them in full too where there is room; the rest is counted by severity. Several are a digest.
 pub fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) -> Made {
     match parts {
+        [part] if !part.content.note.is_empty() => {
+            let content = &alone::noted(part.content);
+            alone::message(&Part { content, ..*part }, setting, budget)
+        }
         [part] => alone::message(part, setting, budget),
         parts => digest::message(parts, setting, budget),
     }

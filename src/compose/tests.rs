@@ -36,6 +36,7 @@ pub(crate) fn content(items: Vec<ContentItem>) -> Content {
         footer: "[Alertmanager](http://a.example)".to_owned(),
         buttons: Vec::new(),
         truncated: 0,
+        note: String::new(),
     }
 }
 

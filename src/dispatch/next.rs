@@ -120,8 +120,8 @@ mod tests {
 
     /// A delivery with so many counted failures behind it.
     fn failed(failures: u32) -> ClaimedDelivery {
-        let (title, header, footer) = ("t".into(), "h".into(), String::new());
-        let content = Content { v: 1, title, header, items: vec![], footer, buttons: vec![], truncated: 0 };
+        let (title, header, footer, note) = ("t".into(), "h".into(), String::new(), String::new());
+        let content = Content { v: 1, title, header, items: vec![], footer, buttons: vec![], truncated: 0, note };
         ClaimedDelivery {
             id: DeliveryId::fresh(),
             order_key: "source/key".into(),

@@ -30,6 +30,9 @@ pub struct Content {
     /// How many items the sender left out by itself; the header says it too.
     #[serde(default, skip_serializing_if = "is_none")]
     pub truncated: u64,
+    /// Markdown, one line: whom it was meant for, where another receiver has taken it over. The store writes it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 fn is_none(count: &u64) -> bool {

@@ -158,6 +158,8 @@ pub struct NewDelivery {
     pub content: Content,
     /// How long it waits for company; zero: it does not.
     pub gather: Duration,
+    /// Whether it goes by itself, however much waits: what a person wrote is no line of a digest.
+    pub alone: bool,
 }
 
 #[cfg(test)]

@@ -245,6 +245,7 @@ fn content(overview: &Overview<'_>, parts: Parts) -> Content {
         items: overview.details.iter().zip(parts.items).map(|(detail, part)| content_item(detail, part)).collect(),
         footer: parts.footer,
         truncated: overview.event.truncated,
+        note: String::new(),
         buttons: buttons::of(overview),
     }
 }

@@ -33,7 +33,8 @@ pub fn content(title: &str, text: &str, id: &str, now: Timestamp) -> Content {
         labels: Vec::new(),
     };
     let (header, footer) = (String::new(), String::new());
-    Content { v: Content::VERSION, title, header, items: vec![item], footer, buttons: Vec::new(), truncated: 0 }
+    let (buttons, note) = (Vec::new(), String::new());
+    Content { v: Content::VERSION, title, header, items: vec![item], footer, buttons, truncated: 0, note }
 }
 
 /// Whether anybody would see anything of a text.

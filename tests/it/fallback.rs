@@ -6,6 +6,7 @@
 mod any_order;
 mod dying;
 mod language;
+mod together;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -96,6 +97,8 @@ impl Town {
 }
 
 fn settings(other: &Simulator, refuge: &str, more: &str) -> String {
+    // Each delivery by itself, unless a test is about digests.
+    let digest = if refuge.contains("digest") { "" } else { "digest: never," };
     format!(
         "
 organisations: {{ elsewhere: {{ calls_per_month: 5000 }} }}
@@ -103,7 +106,7 @@ apps:
   spare: {{ base_url: '{}', app_key: ding-spare, app_secret: s, organisation: elsewhere }}
 receivers:
   oncall: {{ fallback: refuge, digest: never }}
-  refuge: {{ app: spare, open_conversation_id: cid-refuge==, digest: never, {refuge} }}
+  refuge: {{ app: spare, open_conversation_id: cid-refuge==, {digest} {refuge} }}
 {more}",
         other.base_url()
     )

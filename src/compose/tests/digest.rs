@@ -270,3 +270,15 @@ fn a_digest_that_is_refused_becomes_plainer_and_never_the_same_again() {
     assert_eq!(keys, ["sampleActionCard", "sampleMarkdown", "sampleText", "sampleText"]);
     assert!(tried[1..].iter().all(|composed| !composed.msg_param.contains("://")), "{tried:?}");
 }
+
+#[test]
+fn whom_it_was_meant_for_is_said_once_with_its_share() {
+    let taken_over = |item| Content { note: "Meant for **ops**".to_owned(), ..content(vec![item]) };
+    let some = [taken_over(node(7)), taken_over(node(8)), content(vec![pod("cart", 1, "03:10")])];
+    let text = in_english(&parts(&some), |_| ());
+    assert_eq!(text.matches("2/3 · Meant for **ops**").count(), 1, "{text}");
+    let all = in_english(&parts(&some[..2]), |_| ());
+    assert!(all.contains("\nMeant for **ops**") && !all.contains("2/2"), "{all}");
+    let alone = in_english(&parts(&some[..1]), |_| ());
+    assert!(alone.contains("Meant for **ops**\n\n[Alertmanager]"), "{alone}");
+}

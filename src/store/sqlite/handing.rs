@@ -92,8 +92,8 @@ fn insert(work: &mut Work, old: &Standing, new: &DeliveryId, heir: &Heir, now: T
     let to = &heir.receiver;
     let head = moves::joins_as_head(&work.conn, to.as_str(), &old.order_key, old.severity, false)?;
     let sql = "insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank, title,
-                   created_at, fallback_of)
-               select :new, event, source, :to, order_key, 'queued', severity, :head, severity, title, :now, id
+                   created_at, fallback_of, alone)
+               select :new, event, source, :to, order_key, 'queued', severity, :head, severity, title, :now, id, alone
                from deliveries where seq = :old";
     let seq = work.conn.prepare_cached(sql)?.insert(named_params! {
         ":new": new.0, ":to": to.as_str(), ":head": head, ":now": millis(now), ":old": old.seq,
@@ -103,11 +103,10 @@ fn insert(work: &mut Work, old: &Standing, new: &DeliveryId, heir: &Heir, now: T
     Ok(())
 }
 
-/// The note goes above the footer. A content that cannot be read goes along as it is: whoever claims it says so.
+/// The note is the content's. A content that cannot be read goes along as it is: whoever claims it says so.
 fn copy_content(conn: &Connection, from: i64, to: i64, note: &str) -> rusqlite::Result<()> {
     let sql = "insert into contents (delivery, content)
-               select ?2, iif(?3 <> '' and json_valid(content), json_set(content, '$.footer',
-                   rtrim(?3 || char(10, 10) || coalesce(json_extract(content, '$.footer'), ''), char(10))), content)
+               select ?2, iif(?3 <> '' and json_valid(content), json_set(content, '$.note', ?3), content)
                from contents where delivery = ?1";
     conn.prepare_cached(sql)?.execute((from, to, note)).map(drop)
 }

@@ -22,7 +22,7 @@ on_every_store!(
     what_dies_is_handed_over_once_however_often_it_is_redriven,
     a_full_queue_keeps_nothing_from_going_over,
     an_owner_that_was_replaced_hands_nothing_over,
-    a_note_stands_above_the_footer_and_changes_nothing_else,
+    a_note_is_written_into_what_is_handed_over_and_changes_nothing_else,
     what_was_handed_over_is_so_after_a_kill,
 );
 
@@ -258,7 +258,7 @@ async fn an_owner_that_was_replaced_hands_nothing_over(store: Fresh) {
     assert_eq!(store.shown(&id).await.state, State::Queued);
 }
 
-async fn a_note_stands_above_the_footer_and_changes_nothing_else(store: Fresh) {
+async fn a_note_is_written_into_what_is_handed_over_and_changes_nothing_else(store: Fresh) {
     let ownership = store.owned_by("me").await;
     let mut linked = event("a").to("oncall", Warning).0;
     linked.deliveries[0].content.footer = "[Graph](https://example.com)".into();
@@ -272,12 +272,9 @@ async fn a_note_stands_above_the_footer_and_changes_nothing_else(store: Fresh) {
     while let Some(mut claimed) = store.take(&ownership, want_of("night"), at(2)).await {
         handed.push(claimed.deliveries.remove(0).content);
     }
-    let noted = dingtalk_relay::model::content::Content {
-        footer: "Meant for **oncall**\n\n[Graph](https://example.com)".into(),
-        ..content
-    };
+    let noted = dingtalk_relay::model::content::Content { note: "Meant for **oncall**".into(), ..content };
     assert_eq!(handed[0], noted);
-    assert_eq!(handed[1].footer, "Meant for **oncall**");
+    assert_eq!((handed[1].note.as_str(), handed[1].footer.as_str()), ("Meant for **oncall**", ""));
 }
 
 async fn what_was_handed_over_is_so_after_a_kill(store: Fresh) {

@@ -247,9 +247,10 @@ impl Post {
             footer: String::new(),
             buttons: Vec::new(),
             truncated: 0,
+            note: String::new(),
         };
         let (id, receiver) = (DeliveryId::fresh(), name(receiver));
-        self.0.deliveries.push(NewDelivery { id, receiver, severity, content, gather: Duration::ZERO });
+        self.0.deliveries.push(NewDelivery { id, receiver, severity, content, gather: Duration::ZERO, alone: false });
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Bench;
+use crate::harness::{Bench, World};
 use crate::storm::{BEGIN, MINUTE, SECOND, all_is_well, carried, firing, moments, received, resolved, simulated};
 
 const TEAM: &str = "cid-team==";
@@ -83,6 +83,24 @@ async fn nobody_waits_for_company_where_nothing_is_told_together() {
     bench.accept_through("github", Some("push"), "team", &push(0)).await;
     bench.work_for(SECOND).await;
     assert_eq!(carried(&bench).await, [1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_writes_is_never_a_line_of_a_digest() {
+    let world = World::with("receivers: { team: { digest: always, digest_window: 2s } }").await;
+    for name in ["Disk", "Memory"] {
+        let (status, answer) = world.post("/hooks/alertmanager/team", firing(name, "warning")).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let letter = json!({ "receiver": "team", "title": "Change tonight", "text": "The database moves.", "wait": "20s" });
+    let (_, delivery) = world.ask("/api/v1/send", &letter).await;
+    assert_eq!((&delivery["state"], &delivery["message"]["deliveries"]), (&json!("delivered"), &json!(1)));
+
+    let messages = world.simulator.arrived(2).await;
+    let texts: Vec<_> = messages.iter().map(|message| message.msg_param["text"].as_str().unwrap()).collect();
+    assert!(texts.iter().any(|text| text.contains("The database moves.")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("Disk") && text.contains("Memory")), "{texts:?}");
+    world.end().await;
 }
 
 /// A push to a repository of its own.

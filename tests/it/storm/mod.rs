@@ -74,7 +74,7 @@ fn alert(key: &str, name: &str, status: &str, severity: &str) -> Value {
 }
 
 /// A group of one alert.
-fn firing(key: &str, severity: &str) -> Vec<u8> {
+pub(crate) fn firing(key: &str, severity: &str) -> Vec<u8> {
     group(key, &[("node-1", "firing", severity)])
 }
 

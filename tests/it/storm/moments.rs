@@ -1,7 +1,7 @@
 //! When a lane sends one by one, when it gathers, and for how long.
 
 use crate::harness::Bench;
-use crate::storm::{BEGIN, MINUTE, SECOND, all_is_well, carried, firing, moments, simulated};
+use crate::storm::{BEGIN, MINUTE, SECOND, all_is_well, carried, firing, moments, received, simulated};
 
 const TEAM: &str = "cid-team==";
 
@@ -84,4 +84,21 @@ async fn a_lane_that_never_gathers_tells_one_by_one_as_fast_as_it_may() {
     bench.work_for(MINUTE * 3).await;
     all_is_well(&bench).await;
     assert_eq!(carried(&bench).await, [1; 25]);
+}
+
+#[tokio::test]
+async fn nothing_is_overtaken_by_worse_for_longer_than_its_receiver_allows() {
+    let more = "receivers: { team: { digest: never, max_wait: 5m } }";
+    let mut bench = Bench::with(more, BEGIN, simulated).await;
+    // More than a group takes, and all of it critical.
+    for n in 0..200 {
+        bench.accept("team", &firing(&format!("Burning{n}"), "critical")).await;
+        if n == 30 {
+            bench.accept("team", &firing("Quiet", "info")).await;
+        }
+        bench.work_for(SECOND * 2).await;
+    }
+    let messages = received(&bench, TEAM);
+    let quiet = messages.iter().find(|(_, text)| text.contains("Quiet")).unwrap().0;
+    assert!((360.0..=375.0).contains(&quiet), "it came after a minute and gave way for five, no longer: {quiet}");
 }

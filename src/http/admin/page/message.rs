@@ -40,7 +40,7 @@ pub(super) fn shown(message: &Message) -> Value {
 /// refused the fuller forms, or there is no message yet.
 pub(super) fn whole(content: &Content, message: Option<&Message>) -> Value {
     let parts = std::iter::once(&content.header);
-    let parts = parts.chain(content.items.iter().map(|item| &item.body)).chain([&content.footer]);
+    let parts = parts.chain(content.items.iter().map(|item| &item.body)).chain([&content.note, &content.footer]);
     let markdown = parts.filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("\n\n");
     let is_all = |message: &Message| message.deliveries == 1 && message.msg_key.as_deref() != Some(PLAINEST.as_str());
     // A card has them instead of the links below its text: side by side they would be told twice.

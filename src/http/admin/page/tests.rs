@@ -93,6 +93,7 @@ fn content_titled(title: &str, url: &str) -> Content {
         footer: "foot".into(),
         buttons,
         truncated: 0,
+        note: String::new(),
     }
 }
 
