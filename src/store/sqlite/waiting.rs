@@ -68,11 +68,12 @@ pub(super) const SHORTEST_WAIT: &str = "
         where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is not null and rank = 0
     )";
 
-/// The ready heads, and what is queued behind them. A cross join, because SQLite would begin with all that the lane ever
-/// had.
+/// The ready heads, and what is queued behind them. A cross join and a named index, because SQLite would begin with all
+/// that the lane ever had, or with all that waits.
 pub(super) const READY: &str = "
     select count(*) from (
-        select 1 from deliveries h cross join deliveries d on d.receiver = h.receiver and d.order_key = h.order_key
+        select 1 from deliveries h indexed by ready_by_age
+        cross join deliveries d on d.receiver = h.receiver and d.order_key = h.order_key
         where h.receiver = ?1 and h.head = 1 and h.state = 'queued' and h.next_attempt_at is null
         and d.state in ('queued', 'sending') and d.state = 'queued' limit ?2
     )";
