@@ -24,7 +24,8 @@ pub enum Decision {
 }
 
 /// What a lane does next with what is `waiting` at `now`, if the group takes so many messages at once (`permits`).
-/// `paced_until`: before then the month has no call for what is not critical.
+/// `paced_until`: the month runs ahead of the calendar, and before then it has no call for what is not critical; one
+/// message then says all that has come.
 pub fn decide(
     waiting: &Waiting,
     digest: &Digest,
@@ -35,18 +36,17 @@ pub fn decide(
     if waiting.ready == 0 && waiting.due_at > now {
         return Decision::Wait(waiting.due_at);
     }
-    let paced_until = paced_until.filter(|until| now < *until);
-    let is_busy = waiting.ready > permits || paced_until.is_some();
-    let gathers_until = match digest.mode {
-        Mode::Never => return Decision::Alone,
-        Mode::Auto if !is_busy => None,
-        Mode::Auto | Mode::Always => {
-            let window = later(waiting.oldest_ready_at.unwrap_or(now), digest.window);
-            Some(paced_until.map_or(window, |paced| window.max(paced)))
-        }
+    let is_its_turn = paced_until.is_some_and(|until| until <= now);
+    let window = later(waiting.oldest_ready_at.unwrap_or(now), digest.window);
+    let gathers_until = match (digest.mode, paced_until) {
+        (Mode::Never, _) => return Decision::Alone,
+        // It gathers for its turn, and to let that pass would be to wait for another one.
+        (Mode::Auto, Some(paced)) => (!is_its_turn).then_some(paced),
+        (Mode::Auto, None) => (waiting.ready > permits).then_some(window),
+        (Mode::Always, paced) => Some(paced.map_or(window, |paced| window.max(paced))),
     };
     match gathers_until {
-        None if waiting.gathering => Decision::Together,
+        None if waiting.gathering || is_its_turn => Decision::Together,
         None => Decision::Alone,
         Some(until) if now < until && !waiting.critical => Decision::Wait(until),
         Some(_) => Decision::Together,
@@ -116,9 +116,12 @@ mod tests {
             (critical(2), Auto, 3, Some(500), 0, "together"),
             (critical(1), Always, 3, None, 0, "together"),
             // The month's pace.
-            (ready(1), Auto, 3, Some(5), 0, "wait until 10"),
+            (ready(1), Auto, 3, Some(5), 0, "wait until 5"),
+            (ready(9), Auto, 3, Some(5), 0, "wait until 5"),
             (ready(1), Auto, 3, Some(500), 0, "wait until 500"),
-            (ready(1), Auto, 3, Some(500), 500, "alone"),
+            (ready(2), Auto, 3, Some(500), 500, "together"),
+            (ready(1), Auto, 3, Some(0), 0, "together"),
+            (ready(4), Auto, 3, Some(0), 0, "together"),
             (ready(4), Auto, 3, Some(500), 500, "together"),
             // Always: also while idle.
             (ready(1), Always, 3, None, 0, "wait until 10"),
@@ -176,8 +179,7 @@ mod tests {
             waiting in waiting(), mode in mode(), permits in 0usize..20,
             paced in prop::option::of(0i64..2000), now in 100i64..2000,
         ) {
-            let is_paced = paced.is_some_and(|until| now < until);
-            let one_by_one = waiting.ready <= permits && !waiting.gathering && !is_paced;
+            let one_by_one = waiting.ready <= permits && !waiting.gathering && paced.is_none();
             let alone = decide(&waiting, &digest(mode), permits, paced.map(at), at(now)) == Decision::Alone;
             prop_assert_eq!(alone, mode == Mode::Never || mode == Mode::Auto && one_by_one);
         }

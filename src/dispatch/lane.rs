@@ -61,6 +61,8 @@ pub struct Lane {
     held: Held,
     /// Since when it may send whenever it has something to send.
     flowing_since: Option<Timestamp>,
+    /// Whether what waits here gathers for the month's sake.
+    paced: bool,
     /// A claim was made and its end is not stored yet.
     unfinished: Option<Unfinished>,
 }
@@ -116,6 +118,7 @@ impl Lane {
             store,
             held: Held::Nothing,
             flowing_since: None,
+            paced: false,
             unfinished: None,
         }
     }
@@ -206,6 +209,7 @@ impl Lane {
     ) -> Result<Result<Take, Timestamp>, StoreError> {
         if pass.probe {
             self.flowing_since = None;
+            self.paced = false;
             return Ok(Ok(Take::One));
         }
         self.flowing_since.get_or_insert(now);
@@ -214,6 +218,7 @@ impl Lane {
             Mode::Auto | Mode::Always => self.gate.paced_until(&self.receiver, now).await?,
             Mode::Never => None,
         };
+        self.paced = paced_until.is_some();
         Ok(match decide(waiting, digest, permits, paced_until, now) {
             Decision::Alone if digest.mode == Mode::Never => Ok(Take::One),
             Decision::Alone => Ok(Take::OneUnlessLate),
@@ -285,7 +290,8 @@ impl Lane {
             take,
             // What came before it flowed has waited in vain for so long at least since then.
             overdue_before: has_flowed.then(|| earlier(now, digest.max_wait)),
-            stale_before: earlier(now, digest.stale_after),
+            // What gathers on purpose does not come late, and goes in one message.
+            stale_before: if self.paced { Timestamp::MIN } else { earlier(now, digest.stale_after) },
         }
     }
 

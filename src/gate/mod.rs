@@ -209,7 +209,7 @@ impl Gate {
 
     fn may_call_more_often_than(&self, before: &Self) -> bool {
         let raised = match (before.budget, self.budget) {
-            (Some(before), Some(now)) => before.calls_per_month < now.calls_per_month,
+            (Some(before), Some(now)) => before.calls().critical < now.calls().critical,
             (before, now) => before.is_some() && now.is_none(),
         };
         raised || self.organisation != before.organisation

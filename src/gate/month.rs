@@ -73,8 +73,9 @@ impl Gate {
         Ok(left)
     }
 
-    /// When the lane of `receiver` may say something that is not critical, if it may not at `now`. A lane that asks
-    /// takes its turn among those of the organisation, until [`Gate::went`].
+    /// When the lane of `receiver` may say something that is not critical, where messages are spaced out at `now`: what
+    /// is not later than `now` is its turn. A lane that asks stands in line until [`Gate::went`]. `None`: they go as they
+    /// come.
     pub async fn paced_until(&self, receiver: &Name, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let Some(budget) = self.budget else { return Ok(None) };
         let spacing = budget.spacing(self.used(now).await?, now);
@@ -84,7 +85,7 @@ impl Gate {
                 self.turns.disperse();
                 None
             }
-            Spacing::Every(gap) => self.turns.ask(receiver, gap, now).err(),
+            Spacing::Every(gap) => Some(self.turns.ask(receiver, gap, now).err().unwrap_or(now)),
             Spacing::UsedUp => Some(Month::of(now).end()),
         })
     }

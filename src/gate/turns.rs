@@ -26,9 +26,17 @@ pub struct Turns(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// Those that wait for their turn, the next one first.
-    line: VecDeque<Name>,
+    line: VecDeque<Waiter>,
     /// When the last message went that told of nothing critical.
     last: Option<Timestamp>,
+}
+
+/// A lane that waits for its turn.
+#[derive(Debug)]
+struct Waiter {
+    lane: Name,
+    /// When it was told to ask again.
+    comes_at: Timestamp,
 }
 
 impl Turns {
@@ -41,29 +49,20 @@ impl Turns {
     /// stands in line until it has gone.
     pub fn ask(&self, lane: &Name, spacing: Duration, now: Timestamp) -> Result<(), Timestamp> {
         let mut inner = self.inner();
-        if !inner.line.contains(lane) {
-            inner.line.push_back(lane.clone());
-        }
         // A clock that was set back must not make anyone wait for longer than the spacing.
         let due = inner.last.map_or(now, |last| later(last.min(now), spacing));
-        if now < due {
-            return Err(due);
-        }
-        let too_late = later(due, PATIENCE);
-        if inner.line.front() != Some(lane) && now < too_late && inner.last.is_some() {
-            return Err(too_late);
-        }
-        while inner.line.front().is_some_and(|first| first != lane) {
-            inner.line.pop_front();
-        }
-        Ok(())
+        let place = inner.place_of(lane, now);
+        let before = if now < due { Some(due) } else { inner.expected_before(place, later(due, spacing / 2), now) };
+        let place = inner.place_of(lane, now);
+        inner.line[place].comes_at = before.unwrap_or(now);
+        before.map_or(Ok(()), Err)
     }
 
     /// A message of this lane goes at `now`, with whatever waited there. One that tells of something critical
     /// goes out of turn, and is nobody's turn.
     pub fn went(&self, lane: &Name, critical: bool, now: Timestamp) {
         let mut inner = self.inner();
-        inner.line.retain(|waiting| waiting != lane);
+        inner.line.retain(|waiting| waiting.lane != *lane);
         if !critical {
             inner.last = Some(now);
         }
@@ -83,6 +82,30 @@ impl Turns {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A panic cannot leave the fields half-written: each is assigned whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// The place of a lane in the line: at the end, if it had none.
+    fn place_of(&mut self, lane: &Name, now: Timestamp) -> usize {
+        self.line.iter().position(|waiting| waiting.lane == *lane).unwrap_or_else(|| {
+            self.line.push_back(Waiter { lane: lane.clone(), comes_at: now });
+            self.line.len() - 1
+        })
+    }
+
+    /// Until when to wait for those before this place who are about to come: one that was told to ask again by `soon`
+    /// (the spacing was wider when it asked). Who should have come and did not has lost its place; who comes much later
+    /// keeps it.
+    fn expected_before(&mut self, place: usize, soon: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let mut at = 0;
+        self.line.retain(|waiting| {
+            at += 1;
+            at > place || now < later(waiting.comes_at, PATIENCE)
+        });
+        let lost = at - self.line.len();
+        let before = self.line.iter().take(place - lost);
+        before.map(|waiting| waiting.comes_at).filter(|comes_at| *comes_at <= soon).map(|at| later(at, PATIENCE)).next()
     }
 }
 

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::event::Severity;
+use crate::model::health::later;
 use crate::model::month::Month;
 
 /// How far the use may run ahead of the calendar before anything is spaced out, as a part of what the rest of the month
@@ -89,46 +90,48 @@ pub enum Spacing {
 }
 
 impl Budget {
-    /// How far apart calls for what is not critical are at `now`. Never less with more calls made, and in the same month
-    /// never more at a later time.
+    /// How far apart calls for what is not critical are at `now`. Never less with more of them made, and in the same
+    /// month never more at a later time.
     pub fn spacing(&self, used: Used, now: Timestamp) -> Spacing {
-        let left = self.calls().others.saturating_sub(used.calls);
-        if left == 0 {
+        if used.calls >= self.calls().others {
             return Spacing::UsedUp;
         }
-        let (calendar, left) = (Calendar::at(now), left as f64);
-        let growth = ((self.ahead(used, now) - HEAD_START) / (FULL - HEAD_START)).clamp(0.0, 1.0);
+        let calendar = Calendar::at(now);
+        let growth = ((self.ahead(used, &calendar) - HEAD_START) / (FULL - HEAD_START)).clamp(0.0, 1.0);
         if growth == 0.0 {
             return Spacing::Free;
         }
-        let sample = calendar.gone.max(SHORTEST_SAMPLE * calendar.whole());
-        let critical_to_come = used.critical as f64 * calendar.rest / sample;
-        let left = (left - critical_to_come).max(NEVER_LESS * left);
         // Squared, so that it grows out of nothing instead of beginning with minutes.
-        let seconds = calendar.rest / left * growth * growth;
+        let seconds = calendar.rest / self.left(used, &calendar) * growth * growth;
         Spacing::Every(Duration::from_secs_f64(seconds.min(calendar.rest)))
     }
 
     /// Until when the relay asks nobody who has read what, if that must rest at `now` because the use runs ahead of the
     /// calendar. It rests before messages are spaced out.
     pub fn receipts_rest_until(&self, used: Used, now: Timestamp) -> Option<Timestamp> {
-        if self.ahead(used, now) <= RECEIPTS_REST {
-            return None;
-        }
-        let others = self.calls().others;
-        let (calendar, left) = (Calendar::at(now), others.saturating_sub(used.calls) as f64);
-        // When the rest of the month is as short as what is left is small.
-        let rest = calendar.whole() * left / (others as f64 * (1.0 - RECEIPTS_REST));
-        let end = Month::of(now).end();
-        Some(end.checked_sub(Duration::from_secs_f64(rest.min(calendar.rest))).unwrap_or(end))
+        let calendar = Calendar::at(now);
+        let ahead = self.ahead(used, &calendar);
+        // While nothing is used, what is left grows against the calendar as its rest shrinks.
+        let wait = calendar.rest * (ahead - RECEIPTS_REST) / (1.0 - RECEIPTS_REST);
+        (ahead > RECEIPTS_REST).then(|| later(now, Duration::from_secs_f64(wait.clamp(0.0, calendar.rest))))
     }
 
-    /// How far the use runs ahead of the calendar: 0 where as much is left as the rest of the month was meant to have,
-    /// below where more is, 1 where nothing is.
-    fn ahead(&self, used: Used, now: Timestamp) -> f64 {
-        let (calendar, others) = (Calendar::at(now), self.calls().others);
-        let meant = others as f64 * calendar.rest / calendar.whole();
-        1.0 - others.saturating_sub(used.calls) as f64 / meant
+    /// How many calls the rest of the month has for what is not critical, less those that the critical ones will most
+    /// likely take from it.
+    fn left(&self, used: Used, calendar: &Calendar) -> f64 {
+        let left = self.calls().others.saturating_sub(used.calls) as f64;
+        let sample = calendar.gone.max(SHORTEST_SAMPLE * calendar.whole());
+        let critical_to_come = used.critical as f64 * calendar.rest / sample;
+        (left - critical_to_come).max(NEVER_LESS * left)
+    }
+
+    /// How far the use of what is not critical runs ahead of the calendar: 0 where as much is left for it as the rest of
+    /// the month was meant to have, below where more is, 1 where nothing is.
+    fn ahead(&self, used: Used, calendar: &Calendar) -> f64 {
+        let left = self.left(used, calendar);
+        let all = used.calls.saturating_sub(used.critical) as f64 + left;
+        // Nothing at all is all used up.
+        if all > 0.0 { 1.0 - left / all * calendar.whole() / calendar.rest } else { 1.0 }
     }
 
     /// How many messages that are not critical each of so many groups can have a day, by itself and all month long.

@@ -23,6 +23,7 @@ mod month;
 mod notices;
 mod online;
 mod pace;
+mod pacing;
 mod panics;
 mod preview;
 mod process;

@@ -92,10 +92,13 @@ fn a_morning_of_alarm_on_the_first_day_delays_nothing_and_a_quiet_month_may_spen
 
 #[test]
 fn what_is_critical_takes_from_the_rest_and_leaves_it_a_part() {
-    let month = |calls, critical| seconds(of(5_000).spacing(Used { calls, critical }, after(0.5)));
-    assert!(month(2_600, 500) > month(2_600, 0));
-    let most = month(2_600, 2_600);
-    assert!((most - 4.0 * month(2_600, 0)).abs() < 1.0, "a quarter of what is left stays: {most}");
+    let month = |others, critical| {
+        let used = Used { calls: others + critical, critical };
+        seconds(of(5_000).spacing(used, after(0.5)))
+    };
+    assert_eq!(month(1_500, 1_000), 1_296_000.0 / 500.0, "of 1,500 that are left, 1,000 more will be critical");
+    assert_eq!(month(1_500, 1_500), 1_296_000.0 / 250.0, "and were it all, a quarter of the rest stays");
+    assert_eq!(month(100, 2_000), 0.0, "however many were critical, a hundred others are few");
 }
 
 #[test]
@@ -185,15 +188,16 @@ proptest! {
             critical_reserve: Percent::new(reserve).unwrap(),
         };
         let (now, then) = (after(f64::min(at, later) * 0.999_999), after(f64::max(at, later) * 0.999_999));
-        let (few, many) = (used(made), Used { calls: made + more, critical });
+        let critical = critical.min(made);
+        let (few, many) = (Used { calls: made, critical }, Used { calls: made + more, critical });
         let spaced = |month, at| seconds(budget.spacing(month, at));
         prop_assert!(spaced(few, now) <= spaced(many, now));
         prop_assert!(spaced(many, then) <= spaced(many, now));
         prop_assert_eq!(spaced(many, now).is_infinite(), many.calls >= budget.calls().others);
         prop_assert!(spaced(few, now).is_infinite() || spaced(few, now) <= Calendar::at(now).rest);
         let (part, others) = (Calendar::at(now).gone / Calendar::at(now).whole(), budget.calls().others);
-        if others > 0 && (few.calls as f64) < others as f64 * part {
-            prop_assert_eq!(budget.spacing(few, now), Spacing::Free, "behind the calendar");
+        if (made as f64) < others as f64 * part {
+            prop_assert_eq!(budget.spacing(used(made), now), Spacing::Free, "behind the calendar");
         }
         let rests = budget.receipts_rest_until(many, now).is_some();
         prop_assert!(rests || budget.spacing(many, now) == Spacing::Free, "receipts stop first");

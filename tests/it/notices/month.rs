@@ -43,8 +43,9 @@ async fn an_operator_of_the_same_organisation_is_told_with_the_calls_that_are_ke
     watched.bench.work_for(SECOND).await;
     watched.watch(20 * SECOND, 10 * SECOND).await;
 
-    let mut told: Vec<_> = watched.bench.simulator.messages().into_iter().map(|told| told.msg_param).collect();
-    told.sort_by_key(|param| param["title"].to_string());
-    let titles: Vec<_> = told.iter().map(|param| param["title"].as_str().unwrap()).collect();
-    assert_eq!(titles, ["default has used 80 % of its month", "team is blocked"]);
+    // In one message or in two, as they come: while the calls run out, nothing goes by itself that can go along.
+    let told: Vec<_> = watched.bench.simulator.messages().into_iter().map(|told| told.msg_param).collect();
+    let text: String = told.iter().map(|param| param["text"].as_str().unwrap()).collect();
+    assert!((1..=2).contains(&told.len()), "{told:?}");
+    assert!(text.contains("default has used 80 % of its month") && text.contains("team is blocked"), "{text}");
 }

@@ -4,6 +4,7 @@ mod company;
 mod flood;
 mod late;
 mod moments;
+mod paced;
 mod repeated;
 mod resolved;
 mod spoilt;
