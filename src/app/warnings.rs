@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::config::digest::{Digest, Mode, SendResolved};
 use crate::config::draft::Draft;
 use crate::config::problem::{Problem, hint};
-use crate::config::{App, Receiver, Route, SourceKind};
+use crate::config::{App, Organisation, Receiver, Route, SourceKind};
 use crate::ingest::hearing;
 use crate::model::event::{Severity, Status};
 use crate::model::name::{ChannelKey, Name};
@@ -48,6 +48,9 @@ pub fn warnings(draft: &Draft, surroundings: Surroundings) -> Vec<Problem> {
         gathers_too_long(name, receiver, &mut all);
     }
     waits_for_nobody(draft, &mut all);
+    for (name, organisation) in &draft.organisations {
+        thin_month(name, organisation, draft, &mut all);
+    }
     told_through_the_same(draft, &mut all);
     forgotten_early(draft, &mut all);
     matchers(draft, &mut all);
@@ -157,6 +160,27 @@ fn waits_for_nobody(draft: &Draft, all: &mut Vec<Problem>) {
             Some(_) => continue,
         };
         all.push(Problem::at(format!("sources.{name}.gather"), message));
+    }
+}
+
+/// A month that is too small for its groups, or that may go to receipts.
+fn thin_month(name: &Name, organisation: &Organisation, draft: &Draft, all: &mut Vec<Problem>) {
+    let Some(budget) = organisation.budget() else { return };
+    let is_ours = |receiver: &&Receiver| draft.apps.get(&receiver.app).is_some_and(|app| app.organisation == *name);
+    let receivers = || draft.receivers.values().filter(is_ours);
+    let groups: BTreeSet<_> = receivers().map(|receiver| channel(receiver).as_str().to_owned()).collect();
+    if !groups.is_empty() && budget.a_group_and_day(groups.len()) < 1.0 {
+        let each = if groups.len() == 1 { "its group".to_owned() } else { format!("each of {} groups", groups.len()) };
+        let message = format!("leaves {each} less than one message a day that is not critical: they gather for days");
+        all.push(Problem::at(format!("organisations.{name}.calls_per_month"), message));
+    }
+    let (share, others) = (organisation.receipt_calls_per_month, budget.calls().others);
+    if share > others / 2 && receivers().any(|receiver| receiver.receipts.enabled) {
+        let message = format!(
+            "is more than half of the {others} calls a month for what is not critical: messages may gather because \
+             receipts were asked for"
+        );
+        all.push(Problem::at(format!("organisations.{name}.receipt_calls_per_month"), message));
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use dingtalk_relay::model::call::Call;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::view::{AppView, Standing};
+use dingtalk_relay::simulator::faults::Api;
 
 use serde_json::json;
 
@@ -107,4 +109,22 @@ async fn lanes_that_never_gather_stop_at_the_reserve_and_what_is_critical_goes_o
 
     bench.work(Month::of(bench.clock.now()).end() + HOUR).await;
     assert_eq!(bench.lane("oncall").await["queued"], 0, "nothing is lost");
+}
+
+#[tokio::test]
+async fn receipts_rest_before_anything_has_to_gather_and_a_human_may_still_ask() {
+    let asking = format!("{HUNDRED}\nreceivers: {{ team: {{ receipts: {{ enabled: true, ask_after: [1m] }} }} }}");
+    for (made, asked) in [(50, 1), (57, 0)] {
+        let mut bench = Bench::with(&asking, BEGIN, simulated).await;
+        let (gate, mut now) = (bench.gate("team"), bench.clock.now());
+        for _ in 0..made {
+            gate.by_hand(Call::Query, &mut now).await.unwrap();
+        }
+        bench.clock.move_to(now);
+        bench.accept("team", &firing("one", "warning")).await;
+        bench.work_for(10 * MINUTE).await;
+        assert_eq!(bench.simulator.messages().len(), 1, "it goes as it comes");
+        assert_eq!(bench.simulator.count(Api::Query), asked, "after {made} calls");
+        gate.by_hand(Call::Query, &mut bench.clock.now()).await.unwrap();
+    }
 }
