@@ -138,9 +138,11 @@ pub(super) fn put_back_plainer(conn: &Connection, delivery: &Standing, form: &Fo
     put_back(conn, delivery, None, false, false)
 }
 
-/// Sending → queued: it goes at once, in its full form and by itself. What it was in may have been shown all the same.
+/// Sending → queued: it goes at once, in its full form and by itself, with all its tries before it: those were
+/// the digest's. What it was in may have been shown all the same.
 pub(super) fn put_back_alone(conn: &Connection, delivery: &Standing, possibly_duplicate: bool) -> rusqlite::Result<()> {
-    conn.prepare_cached("update deliveries set alone = 1, form = null where seq = ?1")?.execute([delivery.seq])?;
+    conn.prepare_cached("update deliveries set alone = 1, form = null, failures = 0 where seq = ?1")?
+        .execute([delivery.seq])?;
     put_back(conn, delivery, None, false, possibly_duplicate)
 }
 

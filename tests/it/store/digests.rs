@@ -19,6 +19,7 @@ on_every_store!(
     it_passes_nothing_of_a_key_whose_head_is_under_way_or_waits,
     it_carries_one_form_only_and_leaves_the_rest_of_a_key_it_leaves,
     what_was_refused_together_goes_by_itself_in_its_full_form_and_uncounted,
+    what_failed_together_has_all_its_tries_by_itself,
     what_goes_by_itself_is_left_by_a_digest_with_what_comes_behind_it,
     every_delivery_in_it_is_tried_and_tells_of_the_message,
     some_of_it_may_go_back_and_some_may_die,
@@ -158,6 +159,24 @@ async fn what_was_refused_together_goes_by_itself_in_its_full_form_and_uncounted
         store.finish(&ownership, sent(&claimed), at(2)).await.unwrap();
     }
     assert_eq!(alone, [vec![third], vec![sent_before[0].clone()], vec![sent_before[1].clone()]]);
+}
+
+async fn what_failed_together_has_all_its_tries_by_itself(store: Fresh) {
+    store.wait("a", Warning, at(0)).await;
+    store.wait("b", Warning, at(0)).await;
+    let ownership = store.owned_by("me").await;
+    for failures in 0..3 {
+        let claimed = store.digest(&ownership, at(1)).await.unwrap();
+        assert!(claimed.deliveries.iter().all(|delivery| delivery.failures == failures), "{claimed:?}");
+        store.finish(&ownership, put_back(&claimed, at(1), true), at(1)).await.unwrap();
+    }
+    let claimed = store.digest(&ownership, at(1)).await.unwrap();
+    store.finish(&ownership, ended(&claimed, Outcome::Unavailable, Next::Alone), at(1)).await.unwrap();
+
+    for _ in 0..2 {
+        let alone = store.digest(&ownership, at(2)).await.unwrap();
+        assert_eq!((alone.deliveries.len(), alone.deliveries[0].failures), (1, 0));
+    }
 }
 
 async fn what_goes_by_itself_is_left_by_a_digest_with_what_comes_behind_it(store: Fresh) {
