@@ -140,6 +140,8 @@ fn move_on(
         Next::Plainer(form) => moves::put_back_plainer(&work.conn, delivery, form),
         Next::Alone => moves::put_back_alone(&work.conn, delivery, may_have_arrived),
         Next::Dead { reason, possibly_duplicate, heir } => {
+            // An earlier one of its key may have just left it the seat.
+            let delivery = &moves::standing(&work.conn, delivery.seq)?;
             moves::give_up(work, delivery, reason, *possibly_duplicate)?;
             heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))
         }

@@ -9,7 +9,7 @@ use dingtalk_relay::model::outcome::Outcome;
 use dingtalk_relay::store::queue::{MOST_BYTES, MOST_DELIVERIES, Take};
 use dingtalk_relay::store::{Claim, Finish, Next, Ownership, Want};
 
-use crate::store::{Fresh, ROOM, at, ended, event, ids, put_back, sent, want};
+use crate::store::{Fresh, ROOM, at, ended, event, given_up, ids, put_back, sent, want};
 
 on_every_store!(
     it_takes_every_key_the_worst_first_and_of_each_key_all_in_order,
@@ -25,6 +25,7 @@ on_every_store!(
     some_of_it_may_go_back_and_some_may_die,
     what_nobody_knows_of_is_possibly_duplicate_to_the_last_or_held,
     a_probe_takes_one,
+    a_key_of_which_several_died_together_has_been_tried,
     where_the_month_pays_for_the_critical_only_one_of_those_takes_the_others_along,
     a_paused_lane_gives_no_digest,
 );
@@ -262,6 +263,20 @@ async fn a_probe_takes_one(store: Fresh) {
     let ownership = store.owned_by("me").await;
     let probe = Want { take: Take::Digest, probe: true, ..want() };
     assert_eq!(ids(&store.take(&ownership, probe, at(1)).await.unwrap()), [first]);
+}
+
+async fn a_key_of_which_several_died_together_has_been_tried(store: Fresh) {
+    for _ in 0..2 {
+        store.wait("tried", Info, at(0)).await;
+    }
+    let ownership = store.owned_by("me").await;
+    let claimed = store.digest(&ownership, at(1)).await.unwrap();
+    let other = store.wait("other", Info, at(2)).await;
+    store.wait("tried", Info, at(3)).await;
+    store.finish(&ownership, given_up(&claimed), at(4)).await.unwrap();
+
+    let probe = Want { probe: true, ..want() };
+    assert_eq!(ids(&store.take(&ownership, probe, at(5)).await.unwrap()), [other]);
 }
 
 async fn where_the_month_pays_for_the_critical_only_one_of_those_takes_the_others_along(store: Fresh) {
