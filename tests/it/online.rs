@@ -72,7 +72,7 @@ async fn a_month_that_is_used_up_is_used_up_for_every_app_of_the_organisation() 
     let dingtalk = dingtalk(&["cid-oncall==", "cid-team=="]).await;
     dingtalk.limits(Limits { calls_per_month: 1, ..Limits::default() });
     let more = "
-organisations: { main: { calls_per_month: 100 }, sister: { calls_per_month: 0 } }
+organisations: { main: { calls_per_month: 1000 }, sister: { calls_per_month: 0 } }
 apps:
   ops: { organisation: main }
   second: { organisation: main, base_url: SIMULATOR, app_key: ding-test, app_secret: planted-and-right }
