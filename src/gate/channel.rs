@@ -168,7 +168,7 @@ impl Channel {
         Ok(())
     }
 
-    /// The start that was granted last is not made; the next one uses it, within [`HOLD`] of the grant and not of
+    /// The start that was granted last is not made; the next one uses it, within a second of the grant and not of
     /// this: the bucket knows of the grant, and a start that is made much later is one it does not expect.
     pub fn keep(&self) {
         self.inner().held = true;
