@@ -43,10 +43,8 @@ pub async fn run(mut lane: Lane, store: Arc<dyn Store>, mut stop: watch::Receive
                 if !lane.broke_off(Timestamp::now()) {
                     panicked.on();
                 }
-                tokio::select! {
-                    biased;
-                    () = told(&mut stop) => return lane,
-                    () = tokio::time::sleep(BROKEN.wait(broken)) => {}
+                if panics::rest(BROKEN.wait(broken), &mut stop).await {
+                    return lane;
                 }
                 broken += 1;
                 continue;

@@ -40,10 +40,8 @@ pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             next = caught(panics::TOKEN, see_to(&gate, now)) => next,
         };
         let Ok(next) = next else {
-            tokio::select! {
-                biased;
-                _told_or_alone = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(BROKEN.wait(broken)) => {}
+            if panics::rest(BROKEN.wait(broken), &mut stop).await {
+                return;
             }
             broken += 1;
             continue;

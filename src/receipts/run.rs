@@ -30,10 +30,8 @@ pub async fn run(mut receipts: Receipts, mut stop: watch::Receiver<bool>) {
         // Before the look, so that no change of the app's state in between is missed.
         changes.mark_unchanged();
         let Ok(step) = caught(panics::RECEIPTS, receipts.step(Timestamp::now())).await else {
-            tokio::select! {
-                biased;
-                _told_or_alone = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(BROKEN.wait(broken)) => {}
+            if panics::rest(BROKEN.wait(broken), &mut stop).await {
+                return;
             }
             broken += 1;
             continue;

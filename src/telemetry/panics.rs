@@ -9,8 +9,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use metrics::counter;
+use tokio::sync::watch;
 
 use crate::telemetry::metrics::PANICS;
 
@@ -51,6 +53,15 @@ pub async fn caught<T>(part: &'static str, work: impl Future<Output = T>) -> Res
         counter!(PANICS, "part" => part).increment(1);
         tracing::error!(part, "a mistake of ours broke a piece of work off; the loop goes on");
     })
+}
+
+/// Lets a loop rest after a panic; true: it is to end, or nobody is left who could say so.
+pub async fn rest(so_long: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        biased;
+        _told_or_alone = stop.wait_for(|stop| *stop) => true,
+        () = tokio::time::sleep(so_long) => false,
+    }
 }
 
 /// From now on a panic of any thread is logged, instead of being written between the lines of the log.
