@@ -2,8 +2,9 @@
 //!
 //! It fills a store through its own `accept` and measures at 1,000 waiting deliveries and at the end what a lane does
 //! before and after each call: to see what waits, to claim one, to claim a digest, to finish them. Medians of several
-//! rounds; what was claimed goes back each time, so every round meets the same queue. It ends with a failure if a claim
-//! is slower by more than half with the long queue, or if the process holds 64 MiB or more.
+//! rounds; what was claimed goes back each time, so every round meets the same queue. It ends with a failure if a claim,
+//! by itself or with the look at the queue that comes before it, is slower by more than half with the long queue, or if
+//! the process holds 64 MiB or more.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -72,12 +73,13 @@ async fn measure(long: usize) -> Done {
     row("to see what waits", of_short.see, of_long.see);
     let one = row("to claim one", of_short.claim_one, of_long.claim_one);
     row("to finish one", of_short.finish_one, of_long.finish_one);
+    let both = row("to see and to claim one", of_short.see + of_short.claim_one, of_long.see + of_long.claim_one);
     let digest = row(&format!("to claim {MOST_DELIVERIES} together"), of_short.claim_digest, of_long.claim_digest);
     row("to finish them", of_short.finish_digest, of_long.finish_digest);
     row("to put them back", of_short.put_back_digest, of_long.put_back_digest);
     println!("accepted in {:.1} s; resident memory {:.1} MiB", took.as_secs_f64(), resident as f64 / 1024.0);
     store.close().await;
-    if one > 1.5 || digest > 1.5 || resident >= MEMORY {
+    if one.max(both).max(digest) > 1.5 || resident >= MEMORY {
         return Err("more than 1.5 times as slow, or 64 MiB of memory or more".into());
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! Many notifications in a month of few calls, for one DingTalk group and for many.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use anyhow::Context;
+use dingtalk_relay::model::budget::{Budget, Spacing, Used};
 use dingtalk_relay::model::delivery::{Delivery, State};
 use dingtalk_relay::model::event::Severity;
+use dingtalk_relay::model::name::MessageId;
 use dingtalk_relay::simulator::faults::Api;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::Month;
@@ -17,13 +21,22 @@ const LENGTH: u64 = 31 * 24 * 60 * 60;
 /// Within this, a critical alert must have been told.
 const CRITICAL_WITHIN: Duration = Duration::from_secs(60);
 
-/// Runs the month; says whether nothing was lost, no call was too many and every critical alert was told in time.
+/// What may be lost when a turn is passed on: a lane that is expected is waited for.
+const PASSED_ON: Duration = Duration::from_secs(5);
+
+/// Runs the month; says whether nothing was lost, no call was too many, every critical alert was told
+/// in time and every other one after a turn of all lanes at most.
 pub(crate) async fn run(month: Month) -> anyhow::Result<bool> {
     let mut sound = true;
     for lanes in month.lanes.map_or(vec![1, 40], |lanes| vec![lanes]) {
         sound &= with_lanes(month, lanes).await?;
     }
     Ok(sound)
+}
+
+/// When the month ends.
+fn end() -> Timestamp {
+    begin() + SignedDuration::from_secs(LENGTH.cast_signed())
 }
 
 async fn with_lanes(month: Month, lanes: usize) -> anyhow::Result<bool> {
@@ -35,26 +48,62 @@ async fn with_lanes(month: Month, lanes: usize) -> anyhow::Result<bool> {
     world.live_through(&coming(month, lanes)).await?;
     let deliveries = world.deliveries().await?;
     let refused = world.simulator.calls().iter().filter(|call| call.status != Some(200)).count();
-    let end = begin() + SignedDuration::from_secs(LENGTH.cast_signed());
-    let made = world.simulator.messages().iter().filter(|message| message.at < end).count();
+    let made = world.simulator.messages().iter().filter(|message| message.at < end()).count();
     let lost = deliveries.iter().filter(|delivery| delivery.state != State::Delivered).count();
     let critical = delays(&deliveries, |severity| severity == Severity::Critical);
     let others = delays(&deliveries, |severity| severity != Severity::Critical);
     println!("calls in the month {made} (in all {}), refused {refused}, lost {lost}", world.simulator.count(Api::Send));
     print_delays("critical", &critical);
     print_delays("others", &others);
-    println!("others may have to wait {}", spoken(allowed(month, lanes, critical.len())));
+    let turn = Turn::of(&deliveries, world.budget().context("the month has no quota")?, lanes);
+    println!("a turn of every lane takes {} on average, {} at its widest", spoken(turn.average), spoken(turn.widest));
     Ok(lost == 0
         && refused == 0
         && made as u64 <= calls
-        && critical.last().is_none_or(|worst| *worst <= CRITICAL_WITHIN))
+        && critical.last().is_none_or(|worst| *worst <= CRITICAL_WITHIN)
+        && others.last().is_none_or(|worst| *worst <= turn.widest))
 }
 
-/// What the arithmetic allows: the month's length over the calls that are left to what is not critical, once for every
-/// lane. Each of them waits so long at most, if they come evenly and none goes along with a critical one.
-fn allowed(month: Month, lanes: usize, critical: usize) -> Duration {
-    let for_others = month.calls.saturating_sub(critical as u64).max(1);
-    Duration::from_secs(LENGTH * lanes as u64 / for_others)
+/// How long it takes until every lane has had its turn: what is not critical waits for no longer.
+struct Turn {
+    /// The month over the calls that told of nothing critical.
+    average: Duration,
+    /// What the arithmetic asked for when it asked for most, and what lanes lose in passing their turns on.
+    widest: Duration,
+}
+
+impl Turn {
+    fn of(deliveries: &[Delivery], budget: Budget, lanes: usize) -> Self {
+        let calls = calls(deliveries);
+        let others = calls.values().filter(|(_, critical)| !critical).count().max(1);
+        let mut used = Used::default();
+        let mut widest = Duration::ZERO;
+        let mut in_order: Vec<_> = calls.into_values().collect();
+        in_order.sort_unstable();
+        for (at, critical) in in_order.into_iter().take_while(|(at, _)| *at < end()) {
+            if let Spacing::Every(gap) = budget.spacing(used, at) {
+                widest = widest.max(gap);
+            }
+            used.calls += 1;
+            used.critical += u64::from(critical);
+        }
+        let each = |gap: Duration| gap.saturating_mul(u32::try_from(lanes).unwrap_or(u32::MAX));
+        Self {
+            average: each(Duration::from_secs(LENGTH) / u32::try_from(others).unwrap_or(1)),
+            widest: each(widest + PASSED_ON),
+        }
+    }
+}
+
+/// Each call by its message: when it was made, and whether it told of something critical.
+fn calls(deliveries: &[Delivery]) -> HashMap<&MessageId, (Timestamp, bool)> {
+    let mut calls = HashMap::new();
+    for delivery in deliveries {
+        let (Some(message), Some(at)) = (&delivery.message, delivery.delivered_at) else { continue };
+        let (_, critical) = calls.entry(&message.id).or_insert((at, false));
+        *critical |= delivery.severity == Severity::Critical;
+    }
+    calls
 }
 
 /// The delays of these, the shortest first.

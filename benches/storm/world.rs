@@ -15,6 +15,7 @@ use dingtalk_relay::app::warnings::Surroundings;
 use dingtalk_relay::config::{self, Config, SecretsRead};
 use dingtalk_relay::dispatch::lane::{Lane, Step};
 use dingtalk_relay::ingest::{Ingest, Way, Webhook};
+use dingtalk_relay::model::budget::Budget;
 use dingtalk_relay::model::delivery::Delivery;
 use dingtalk_relay::simulator::limits::Limits;
 use dingtalk_relay::simulator::{Options, Simulator};
@@ -166,6 +167,11 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// What the month is made of, which all lanes share.
+    pub(crate) fn budget(&self) -> Option<Budget> {
+        self.lanes.first().and_then(|lane| lane.gate().budget())
     }
 
     /// Every delivery as it stands.

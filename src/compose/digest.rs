@@ -26,7 +26,7 @@ use crate::model::spoken;
 
 /// How many of what did not change are said one by one, where nothing else is.
 const FEW: usize = 5;
-/// How many of the notes are said: more differ in nothing that helps at night.
+/// How many of the notes are said word by word: more differ in nothing that helps at night.
 const MOST_NOTES: usize = 5;
 /// What ends a line so that DingTalk shows it.
 pub(crate) const BREAK: &str = "  \n";
@@ -60,7 +60,7 @@ pub(crate) fn repeated(part: &Part<'_>, told: Vec<Told<'_>>, setting: &Setting<'
 }
 
 /// Whom the parts were meant for, as far as they were taken over: each note once, with the share of the items that it is
-/// about where that is not all of them.
+/// about where that is not all of them. Beyond [`MOST_NOTES`] it is said of how many more.
 fn notes(parts: &[Part<'_>], setting: &Setting<'_>) -> String {
     let mut notes: Vec<(&str, usize)> = Vec::new();
     let items = |part: &Part<'_>| part.content.items.len().max(1);
@@ -75,7 +75,10 @@ fn notes(parts: &[Part<'_>], setting: &Setting<'_>) -> String {
         let share = if *count == all { String::new() } else { format!("{count}/{all} · ") };
         format!("{share}{}", strip::without(note, setting.form))
     };
-    notes.iter().take(MOST_NOTES).map(said).collect::<Vec<_>>().join(BREAK)
+    let (first, others) = notes.split_at(notes.len().min(MOST_NOTES));
+    let of_others = others.iter().map(|(_, count)| count).sum();
+    let others = (of_others > 0).then_some((words::meant_for_others(setting.style.language), of_others));
+    first.iter().chain(&others).map(said).collect::<Vec<_>>().join(BREAK)
 }
 
 /// A link to all of it, where there is a place for that.

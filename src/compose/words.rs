@@ -49,6 +49,11 @@ pub(crate) fn unchanged(told: &[Told<'_>], language: Language) -> Vec<String> {
     still.into_iter().chain(before).collect()
 }
 
+/// Of alerts that were taken over from more groups than are named.
+pub(crate) fn meant_for_others(language: Language) -> &'static str {
+    language.of("Meant for other groups too", "本应发给其他群")
+}
+
 /// Before a headline that comes late.
 pub(crate) fn late(language: Language) -> &'static str {
     language.of("late: ", "迟到：")

@@ -106,6 +106,11 @@ impl ProblemAnswer {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, COME_AGAIN)
     }
 
+    /// 503 for what the store would not take, and why in words.
+    pub fn not_stored(why: &str) -> Self {
+        Self::unavailable(format!("{why}, so it is not stored; send it again"))
+    }
+
     /// 503 where we know for how long: the wait is rounded up to whole seconds.
     pub fn not_before(detail: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

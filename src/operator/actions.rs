@@ -46,10 +46,10 @@ pub enum ActionError {
         until: Option<Timestamp>,
     },
     /// The store would not.
-    #[error("{}", in_words(.0))]
+    #[error("{}", .0.in_words())]
     Store(#[from] StoreError),
     /// Of many, the store did some and would not go on. What was done stays; to ask again does the rest.
-    #[error("{done} are done and stay so, but then {}; ask again for the rest", in_words(source))]
+    #[error("{done} are done and stay so, but then {}; ask again for the rest", source.in_words())]
     Stopped {
         /// How many it was done to.
         done: u64,
@@ -256,15 +256,6 @@ impl Operator {
         ActionError::Conflict(format!(
             "its receiver is configured no more: say with `to` which other one it is to go to; {names}"
         ))
-    }
-}
-
-/// What the store said, as far as it is nobody's secret: its own words may hold a path.
-fn in_words(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::QueueFull => "the queue is full (store.max_queued)",
-        StoreError::NoRoom => "there is no room left on the disk",
-        StoreError::Unavailable(_) | StoreError::StaleEpoch => "the store cannot be asked now",
     }
 }
 

@@ -53,6 +53,17 @@ pub enum StoreError {
     StaleEpoch,
 }
 
+impl StoreError {
+    /// What whoever asked may know of it: its own words may hold a path.
+    pub fn in_words(&self) -> &'static str {
+        match self {
+            Self::QueueFull => "the queue is full (store.max_queued)",
+            Self::NoRoom => "there is no room left on the disk",
+            Self::Unavailable(_) | Self::StaleEpoch => "the store cannot be asked now",
+        }
+    }
+}
+
 /// What `accept` is to keep, in one transaction.
 #[derive(Debug, Clone)]
 pub struct NewEvent {

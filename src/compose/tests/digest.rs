@@ -282,3 +282,14 @@ fn whom_it_was_meant_for_is_said_once_with_its_share() {
     let alone = in_english(&parts(&some[..1]), |_| ());
     assert!(alone.contains("Meant for **ops**\n\n[Alertmanager]"), "{alone}");
 }
+
+#[test]
+fn of_many_notes_the_first_are_said_and_the_rest_is_counted() {
+    let taken_over = |n| Content { note: format!("Meant for **team-{n}**"), ..content(vec![node(n)]) };
+    let eight: Vec<_> = (0..8).map(taken_over).collect();
+    let text = in_english(&parts(&eight), |_| ());
+    assert!(text.contains("1/8 · Meant for **team-4**"), "{text}");
+    assert!(text.contains("3/8 · Meant for other groups too") && !text.contains("team-5**"), "{text}");
+    let five = in_english(&parts(&eight[..5]), |_| ());
+    assert!(!five.contains("other groups"), "{five}");
+}

@@ -68,7 +68,7 @@ pub async fn send(
     let keeping = operator.send(&letter, live.configured(), &live.ingest, body, Timestamp::now());
     let id = keeping.await.map_err(|not_kept| match not_kept {
         NotKept::NoReceiver(no) => refused(no),
-        NotKept::Store(error) => ProblemAnswer::unavailable("it could not be stored; send it again").because(error),
+        NotKept::Store(error) => ProblemAnswer::not_stored(error.in_words()).because(error),
     })?;
     match operator.await_end(&id, letter.wait).await {
         Ok(Some(record)) => Ok((StatusCode::OK, Json(deliveries::shown(&record)))),

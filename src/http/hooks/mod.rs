@@ -239,11 +239,10 @@ impl Hooks {
         let Decoded::Event(event) = decoded else {
             return Ok(json!({"event": null, "duplicate": false, "deliveries": []}));
         };
-        let not_kept = || ProblemAnswer::unavailable("it could not be stored; send it again");
         let (dedup_window, gather) = (source.dedup_window(), source.gather());
         let webhook = Webhook { event, way, payload: body, dedup_window, gather };
         let accepting = live.ingest.accept(webhook, now).await;
-        let kept = accepting.map_err(|error| not_kept().because(error))?;
+        let kept = accepting.map_err(|error| ProblemAnswer::not_stored(error.in_words()).because(error))?;
 
         let name = source.name().as_str();
         tracing::info!(source = name, event = %kept.event, duplicate = kept.duplicate, "webhook accepted");

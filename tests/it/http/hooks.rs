@@ -146,7 +146,14 @@ async fn a_body_of_exactly_the_limit_is_read() {
 
 #[tokio::test]
 async fn law_2_our_own_trouble_is_never_the_senders_fault() {
-    for trouble in [Trouble::QueueFull, Trouble::NoRoom, Trouble::Unavailable, Trouble::StaleEpoch, Trouble::Hangs] {
+    let troubles = [
+        (Trouble::QueueFull, "the queue is full (store.max_queued), so it is not stored; send it again"),
+        (Trouble::NoRoom, "there is no room left on the disk, so it is not stored; send it again"),
+        (Trouble::Unavailable, "the store cannot be asked now, so it is not stored; send it again"),
+        (Trouble::StaleEpoch, "the store cannot be asked now, so it is not stored; send it again"),
+        (Trouble::Hangs, "it could not be stored in time; send it again"),
+    ];
+    for (trouble, says) in troubles {
         let mut relay = Relay::new();
         let patience = std::mem::replace(&mut relay.patience.answer, Duration::from_millis(20));
         relay.store.fail(trouble);
@@ -157,7 +164,7 @@ async fn law_2_our_own_trouble_is_never_the_senders_fault() {
             assert_eq!(answer.status.as_u16(), 503, "{trouble:?}");
             assert_eq!(answer.header("content-type"), "application/problem+json");
             assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
-            assert!(!answer.text.contains("planted"), "{}", answer.text);
+            assert!(!answer.text.contains("planted") && answer.text.contains(says), "{}", answer.text);
         }
         relay.patience.answer = patience;
         relay.store.fail(None);

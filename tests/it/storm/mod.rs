@@ -3,6 +3,7 @@
 mod any_order;
 mod company;
 mod flood;
+mod full;
 mod late;
 mod moments;
 mod paced;
