@@ -35,4 +35,19 @@ impl Bench {
         }
         self.crash().await
     }
+
+    /// It is killed while this receiver's lane waits for the answer of its next send, or has nothing more to do, and
+    /// starts again.
+    pub async fn crash_in_the_next_send(mut self, receiver: &str) -> Self {
+        let before = self.simulator.count(Api::Send);
+        let lane = self.lanes.iter_mut().find(|lane| lane.receiver().as_str() == receiver).unwrap();
+        let (clock, simulator) = (&self.clock, &self.simulator);
+        let stepping = async { while !matches!(step(lane, clock.now()).await.unwrap(), Step::Idle | Step::Wait(_)) {} };
+        tokio::select! {
+            biased;
+            () = simulator.called(Api::Send, before + 1) => {}
+            () = stepping => {}
+        }
+        self.crash().await
+    }
 }
