@@ -154,7 +154,7 @@ fn delivery(number: usize) -> Result<NewDelivery, Box<dyn Error>> {
         note: String::new(),
     };
     let (id, receiver) = (DeliveryId::fresh(), name("oncall")?);
-    Ok(NewDelivery { id, receiver, severity: Severity::Warning, content, gather: Duration::ZERO, alone: false })
+    Ok(NewDelivery { id, receiver, severity: Severity::Warning, content, gather: Duration::ZERO, express: false })
 }
 
 async fn figures(store: &Arc<dyn Store>, ownership: &Ownership) -> Result<Figures, Box<dyn Error>> {

@@ -1,10 +1,11 @@
 //! Whether what waits in a lane goes by itself, goes together, or gathers a little longer. Pure.
 //!
-//! A lane asks before it takes a permit, and again whenever something arrives. Three things hold whatever is
-//! configured: what is critical never waits for company; what is not waits for it no longer than its receiver's
-//! `digest_window` and the month's pace say; and a lane that may send as many messages as it has things to tell sends
-//! them one by one. What a receiver or a source lets wait for company by itself ([`Waiting::gathering`]) goes along with
-//! the first message that goes, or when its own time has come.
+//! A lane asks before it takes a permit, and again whenever something arrives. Four things hold whatever is
+//! configured: what is critical never waits for company; what is express waits for what is critical only, and for one
+//! message of the others if the one before was express too; what is neither waits for company no longer than its
+//! receiver's `digest_window` and the month's pace say; and a lane that may send as many messages as it has things to tell
+//! sends them one by one. What a receiver or a source lets wait for company by itself ([`Waiting::gathering`]) goes along
+//! with the first message that goes, or when its own time has come.
 
 use jiff::Timestamp;
 
@@ -19,23 +20,57 @@ pub enum Decision {
     Alone,
     /// It sends all there is, in one message.
     Together,
+    /// It sends what is express, by itself.
+    Express,
     /// It sends nothing before then, unless something arrives.
     Wait(Timestamp),
 }
 
+/// Whether what is express may go next. What is critical goes before it. A lane that never gathers has an order in which
+/// what is critical may stand behind all that is overdue: there it waits only for what stands first ([`Take::Express`]).
+///
+/// [`Take::Express`]: crate::store::queue::Take::Express
+fn may_go_express(waiting: &Waiting, digest: &Digest) -> bool {
+    waiting.express.is_some() && (!waiting.critical || digest.mode == Mode::Never)
+}
+
+/// Whether what is express goes next, whatever else waits. After one that was express others have their turn first, if
+/// they may go: a person writes few messages, but a script may write without end, and must not keep alerts back for ever.
+pub fn goes_express(waiting: &Waiting, digest: &Digest, was_express: bool) -> bool {
+    !was_express && may_go_express(waiting, digest)
+}
+
 /// What a lane does next with what is `waiting` at `now`, if the group takes so many messages at once (`permits`).
 /// `paced_until`: the month runs ahead of the calendar, and before then it has no call for what is not critical; one
-/// message then says all that has come.
+/// message then says all that has come. `was_express`: so was the lane's last message.
 pub fn decide(
+    waiting: &Waiting,
+    digest: &Digest,
+    permits: usize,
+    paced_until: Option<Timestamp>,
+    was_express: bool,
+    now: Timestamp,
+) -> Decision {
+    if waiting.ready == 0 && waiting.due_at > now {
+        return Decision::Wait(waiting.due_at);
+    }
+    if goes_express(waiting, digest, was_express) {
+        return Decision::Express;
+    }
+    match in_its_order(waiting, digest, permits, paced_until, now) {
+        Decision::Wait(_) if may_go_express(waiting, digest) => Decision::Express,
+        decision => decision,
+    }
+}
+
+/// What a lane does next where nothing goes before the others.
+fn in_its_order(
     waiting: &Waiting,
     digest: &Digest,
     permits: usize,
     paced_until: Option<Timestamp>,
     now: Timestamp,
 ) -> Decision {
-    if waiting.ready == 0 && waiting.due_at > now {
-        return Decision::Wait(waiting.due_at);
-    }
     let is_its_turn = paced_until.is_some_and(|until| until <= now);
     let window = later(waiting.oldest_ready_at.unwrap_or(now), digest.window);
     let gathers_until = match (digest.mode, paced_until) {
@@ -61,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::model::content::Unchanged;
+    use crate::model::event::Severity;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).unwrap()
@@ -74,7 +110,7 @@ mod tests {
     /// So many that have been ready since second 0.
     fn ready(ready: usize) -> Waiting {
         let oldest_ready_at = (ready > 0).then(|| at(0));
-        Waiting { due_at: at(0), ready, gathering: false, critical: false, oldest_ready_at }
+        Waiting { due_at: at(0), ready, gathering: false, critical: false, express: None, oldest_ready_at }
     }
 
     fn critical(count: usize) -> Waiting {
@@ -85,10 +121,15 @@ mod tests {
         Waiting { gathering: true, ..waiting }
     }
 
+    fn express(waiting: Waiting) -> Waiting {
+        Waiting { express: Some(Severity::Info), ..waiting }
+    }
+
     fn said(decision: Decision) -> String {
         match decision {
             Decision::Alone => "alone".to_owned(),
             Decision::Together => "together".to_owned(),
+            Decision::Express => "express".to_owned(),
             Decision::Wait(until) => format!("wait until {}", until.as_second() - at(0).as_second()),
         }
     }
@@ -135,8 +176,41 @@ mod tests {
             (later, Never, 3, None, 0, "wait until 60"),
         ];
         for (n, (waiting, mode, permits, paced, now, expected)) in table.into_iter().enumerate() {
-            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), at(now));
+            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now));
             assert_eq!(said(decision), expected, "row {n}: {waiting:?}, {mode:?}, {permits} permits, at {now}");
+        }
+    }
+
+    #[test]
+    fn what_is_express_goes_before_all_but_the_critical_and_every_other_time_if_others_may_go_too() {
+        use Mode::{Always, Auto, Never};
+        let later = Waiting { due_at: at(60), express: None, oldest_ready_at: None, ..ready(0) };
+        // What waits, the mode, the permits, until when the month is paced, the second it is, and what follows: after a
+        // message that was not express, and after one that was.
+        let table = [
+            (ready(1), Auto, 3, None, 0, ["express", "alone"]),
+            (ready(3), Auto, 3, None, 0, ["express", "alone"]),
+            (with_company(ready(3)), Auto, 3, None, 0, ["express", "together"]),
+            (ready(100), Auto, 3, None, 0, ["express", "express"]),
+            (ready(100), Auto, 0, None, 10, ["express", "together"]),
+            (ready(1), Auto, 3, Some(500), 0, ["express", "express"]),
+            (ready(2), Auto, 3, Some(500), 500, ["express", "together"]),
+            (ready(1), Always, 3, None, 0, ["express", "express"]),
+            (ready(2), Always, 3, None, 10, ["express", "together"]),
+            (ready(100), Never, 3, None, 0, ["express", "alone"]),
+            // What is critical goes first, and where its lane never gathers the claim sees to it.
+            (critical(2), Auto, 3, None, 0, ["alone", "alone"]),
+            (critical(100), Auto, 3, Some(500), 0, ["together", "together"]),
+            (critical(2), Always, 3, None, 0, ["together", "together"]),
+            (critical(100), Never, 3, None, 0, ["express", "alone"]),
+            // It waits for its retry.
+            (later, Auto, 3, None, 0, ["wait until 60", "wait until 60"]),
+        ];
+        for (n, (waiting, mode, permits, paced, now, expected)) in table.into_iter().enumerate() {
+            let waiting = if waiting.ready > 0 { express(waiting) } else { waiting };
+            let decide = |was| decide(&waiting, &digest(mode), permits, paced.map(at), was, at(now));
+            let said = [false, true].map(decide).map(said);
+            assert_eq!(said, expected, "row {n}: {waiting:?}, {mode:?}, {permits} permits, at {now}");
         }
     }
 
@@ -147,7 +221,8 @@ mod tests {
     prop_compose! {
         /// Something is ready.
         fn waiting()(ready in 1usize..50, since in 0i64..100, gathering: bool, critical: bool) -> Waiting {
-            Waiting { due_at: at(since), ready, gathering, critical, oldest_ready_at: Some(at(since)) }
+            let oldest_ready_at = Some(at(since));
+            Waiting { due_at: at(since), ready, gathering, critical, express: None, oldest_ready_at }
         }
     }
 
@@ -158,8 +233,22 @@ mod tests {
             paced in prop::option::of(0i64..2000), now in 100i64..2000,
         ) {
             let waiting = Waiting { critical: true, ..waiting };
-            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), at(now));
+            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now));
             prop_assert!(!matches!(decision, Decision::Wait(_)), "{decision:?}");
+        }
+
+        #[test]
+        fn what_is_express_never_waits_and_others_go_as_soon_as_they_would_or_with_the_next_message(
+            waiting in waiting(), mode in mode(), permits in 0usize..20,
+            paced in prop::option::of(0i64..2000), now in 100i64..2000, was: bool,
+        ) {
+            let (digest, at) = (digest(mode), at(now));
+            let paced = paced.map(super::tests::at);
+            let with = decide(&express(waiting), &digest, permits, paced, was, at);
+            let without = decide(&waiting, &digest, permits, paced, was, at);
+            prop_assert!(!matches!(with, Decision::Wait(_)), "{with:?}");
+            let goes = !matches!(without, Decision::Wait(_));
+            prop_assert!(with == without || with == Decision::Express && !(goes && was), "{with:?}, {without:?}");
         }
 
         #[test]
@@ -168,9 +257,9 @@ mod tests {
             paced in prop::option::of(0i64..2000), now in 100i64..2000,
         ) {
             let longest = (waiting.oldest_ready_at.unwrap() + Duration::from_secs(10)).max(at(paced.unwrap_or(0)));
-            match decide(&waiting, &digest(mode), permits, paced.map(at), at(now)) {
+            match decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now)) {
                 Decision::Wait(until) => prop_assert!(at(now) < until && until <= longest, "{until}"),
-                Decision::Alone | Decision::Together => {}
+                Decision::Alone | Decision::Together | Decision::Express => {}
             }
         }
 
@@ -180,7 +269,7 @@ mod tests {
             paced in prop::option::of(0i64..2000), now in 100i64..2000,
         ) {
             let one_by_one = waiting.ready <= permits && !waiting.gathering && paced.is_none();
-            let alone = decide(&waiting, &digest(mode), permits, paced.map(at), at(now)) == Decision::Alone;
+            let alone = decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now)) == Decision::Alone;
             prop_assert_eq!(alone, mode == Mode::Never || mode == Mode::Auto && one_by_one);
         }
     }

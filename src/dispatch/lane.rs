@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Everything that may wait comes before the claim, and nothing of the store is held open while DingTalk is called
-//! (law 3). What follows the claim is `sending`. A lane remembers two things only, and both may be forgotten: since when
-//! it flows, and an end that the store would not take yet. It reads no clock: [`Lane::step`] is told the time.
+//! (law 3). What follows the claim is `sending`. A lane remembers three things only, and each may be forgotten: since when
+//! it flows, whether its last message was express, and an end that the store would not take yet. It reads no clock:
+//! [`Lane::step`] is told the time.
 
 mod sending;
 
@@ -22,19 +23,20 @@ use crate::config::digest::Mode;
 use crate::config::{Config, OnUnknownOutcome, Retry};
 use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
-use crate::dispatch::gather::{Decision, decide};
+use crate::dispatch::gather::{Decision, decide, goes_express};
 use crate::dispatch::lane::sending::Unfinished;
 use crate::dispatch::manner::Manner;
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::month::Left;
 use crate::gate::{Gate, Pass};
+use crate::model::event::Severity;
 use crate::model::health::{earlier, later};
 use crate::model::message::Target;
 use crate::model::month::Month;
 use crate::model::name::Name;
 use crate::model::outcome::Outcome;
 use crate::store::queue::{Take, Waiting};
-use crate::store::{Claim, Ownership, Store, StoreError, Want};
+use crate::store::{Claim, Claimed, Ownership, Store, StoreError, Want};
 use crate::telemetry::metrics as names;
 
 /// How long a lane waits for an app that another process owns before it looks again.
@@ -63,6 +65,8 @@ pub struct Lane {
     flowing_since: Option<Timestamp>,
     /// Whether what waits here gathers for the month's sake.
     paced: bool,
+    /// Whether its last message was express.
+    was_express: bool,
     /// A claim was made and its end is not stored yet.
     unfinished: Option<Unfinished>,
 }
@@ -119,6 +123,7 @@ impl Lane {
             held: Held::Nothing,
             flowing_since: None,
             paced: false,
+            was_express: false,
             unfinished: None,
         }
     }
@@ -153,7 +158,11 @@ impl Lane {
             return Ok(Step::Finished);
         }
         let permits = self.channel.permits(now);
-        let Some(waiting) = self.store.waiting(&self.receiver, permits + 1, now).await? else { return Ok(Step::Idle) };
+        let Some(waiting) = self.store.waiting(&self.receiver, permits + 1, now).await? else {
+            // Nobody was kept back.
+            self.was_express = false;
+            return Ok(Step::Idle);
+        };
         if let Some(until) = self.store.paused_until(&self.receiver, now).await? {
             self.flowing_since = None;
             return Ok(Step::Wait(until));
@@ -170,7 +179,7 @@ impl Lane {
         if !pass.probe && waiting.ready == 0 && waiting.due_at > now {
             return Ok(Step::Wait(waiting.due_at));
         }
-        if self.month_is_used_up(waiting.critical, now).await? {
+        if self.month_is_used_up(&waiting, now).await? {
             return self.wait(&ownership, Month::of(now).end(), now).await;
         }
         let take = match self.decide(&waiting, permits, &pass, now).await? {
@@ -195,7 +204,7 @@ impl Lane {
             }
             Err(error) => return Err(self.lost(error)),
         };
-        gate.went(&self.receiver, claimed.critical, now);
+        self.goes(&claimed, now);
         self.send(ownership, claimed, &pass, now).await
     }
 
@@ -215,14 +224,17 @@ impl Lane {
         self.flowing_since.get_or_insert(now);
         let digest = self.manner.digest();
         let paced_until = match digest.mode {
-            Mode::Auto | Mode::Always => self.gate.paced_until(&self.receiver, now).await?,
             Mode::Never => None,
+            // Who asks stands in line for a turn that it does not need.
+            _ if goes_express(waiting, digest, self.was_express) => None,
+            Mode::Auto | Mode::Always => self.gate.paced_until(&self.receiver, now).await?,
         };
         self.paced = paced_until.is_some();
-        Ok(match decide(waiting, digest, permits, paced_until, now) {
+        Ok(match decide(waiting, digest, permits, paced_until, self.was_express, now) {
             Decision::Alone if digest.mode == Mode::Never => Ok(Take::One),
             Decision::Alone => Ok(Take::OneUnlessLate),
             Decision::Together => Ok(Take::Digest),
+            Decision::Express => Ok(Take::Express),
             Decision::Wait(until) => Err(until),
         })
     }
@@ -268,12 +280,22 @@ impl Lane {
 
     /// Whether the month has no call for what is due. Asked before the permit, which would be wasted; the claim asks
     /// again and decides.
-    async fn month_is_used_up(&self, critical: bool, now: Timestamp) -> Result<bool, StoreError> {
+    async fn month_is_used_up(&self, waiting: &Waiting, now: Timestamp) -> Result<bool, StoreError> {
+        let critical = waiting.critical || waiting.express == Some(Severity::Critical);
         Ok(match self.gate.left(now).await? {
             Left::Everything => false,
             Left::Critical => !critical,
             Left::Nothing => true,
         })
+    }
+
+    /// What was claimed goes. What is express is nobody's turn: what gathers here has not gone with it, and keeps its place
+    /// in the line.
+    fn goes(&mut self, claimed: &Claimed, now: Timestamp) {
+        self.was_express = claimed.express;
+        if !claimed.express {
+            self.gate.went(&self.receiver, claimed.critical, now);
+        }
     }
 
     fn want(&self, take: Take, probe: bool, now: Timestamp) -> Want {
@@ -290,8 +312,12 @@ impl Lane {
             take,
             // What came before it flowed has waited in vain for so long at least since then.
             overdue_before: has_flowed.then(|| earlier(now, digest.max_wait)),
-            // What gathers on purpose does not come late, and goes in one message.
-            stale_before: if self.paced { Timestamp::MIN } else { earlier(now, digest.stale_after) },
+            // What gathers on purpose does not come late, and goes in one message. What is express does not gather.
+            stale_before: if self.paced && take != Take::Express {
+                Timestamp::MIN
+            } else {
+                earlier(now, digest.stale_after)
+            },
         }
     }
 

@@ -107,7 +107,7 @@ impl Ingest {
             severity: items.iter().map(|item| item.severity).max().unwrap_or(Severity::Info),
             content: self.renderer.render(event, items, receiver),
             gather: hearing::gathers(self.receivers.get(receiver), items, gather),
-            alone: false,
+            express: false,
         }
     }
 }

@@ -158,8 +158,9 @@ pub struct NewDelivery {
     pub content: Content,
     /// How long it waits for company; zero: it does not.
     pub gather: Duration,
-    /// Whether it goes by itself, however much waits: what a person wrote is no line of a digest.
-    pub alone: bool,
+    /// Whether it goes by itself and before what gathers: a person wrote it and may be waiting, or the relay has to tell
+    /// its operator something. As a line of a digest it would lose all but its title.
+    pub express: bool,
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ fn paced(app: &AppState, used: Used, now: Timestamp) -> Option<Paced> {
             until: None,
             reason:
                 "The month's calls run ahead of the calendar, so what is not critical gathers for longer and goes in \
-                     fewer messages. What is critical goes at once."
+                     fewer messages. What is critical, or sent by hand, goes at once."
                     .to_owned(),
         }),
         // What holds back everything is the app's own state.

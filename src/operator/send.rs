@@ -92,7 +92,7 @@ impl Operator {
             severity: Severity::Info,
             content,
             gather: Duration::ZERO,
-            alone: true,
+            express: true,
         };
         let id = delivery.id.clone();
         // Nobody sends by hand twice the same by accident: it is no twin of anything.

@@ -151,6 +151,8 @@ pub struct Claimed {
     pub late: bool,
     /// Whether one of them is critical, or stands before a critical one of its order key: the call was counted as such.
     pub critical: bool,
+    /// Whether this is one that is express: it took nothing along.
+    pub express: bool,
 }
 
 /// One claimed delivery.
@@ -225,8 +227,7 @@ pub enum Next {
         /// Whether it may have been shown.
         possibly_duplicate: bool,
     },
-    /// DingTalk refused it as it was. It waits again, for no time and uncounted, and keeps the plainer form it goes in
-    /// next.
+    /// DingTalk refused it as it was. It waits again, for no time and uncounted, and goes in this plainer form then.
     Plainer(Form),
     /// The digest it was in was refused in every form, or failed to the end. It waits again, for no time and uncounted, in
     /// its full form, and goes by itself; marked as a possible duplicate if the digest may have arrived.

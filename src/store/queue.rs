@@ -1,11 +1,13 @@
 //! What a lane asks of its queue before it claims: what waits, and how much of it one message is to take.
 //!
 //! A delivery is *ready* if it may go now, *waits* if it may go later, and *gathers* if it waits for company rather
-//! than for a retry: whatever goes in its lane may take it along. Whether to go now, alone or together, is decided in
+//! than for a retry: whatever goes in its lane may take it along. It is *express* if a person or the relay itself wrote it:
+//! no message takes it along, and it goes before what gathers. Whether to go now, alone or together, is decided in
 //! `dispatch`; the store counts and keeps the order.
 
 use jiff::Timestamp;
 
+use crate::model::event::Severity;
 use crate::model::name::{AttemptId, MessageId};
 
 /// The most deliveries one message carries, and the most bytes of stored contents it is made of: a transaction must
@@ -14,13 +16,16 @@ pub const MOST_DELIVERIES: usize = 1_000;
 /// See [`MOST_DELIVERIES`]. One delivery goes whatever its size.
 pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// How much a claim takes. A probe takes one delivery whatever is said here.
+/// How much a claim takes. What is express goes by itself, whatever is said here. A probe takes one delivery whatever is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {
     /// One delivery, late or not.
     One,
     /// One delivery; but where only late ones are left, those together, as a digest does.
     OneUnlessLate,
+    /// What comes first if it is critical; else what is express, the worst first and of equals the oldest, overdue, late
+    /// or neither. If nothing express is ready any more, as [`Take::One`].
+    Express,
     /// A digest: of every ready order key all that is queued (also what waits behind its head), then what gathers; not
     /// late and late ones never together. At most [`MOST_DELIVERIES`] and [`MOST_BYTES`].
     Digest,
@@ -36,8 +41,11 @@ pub struct Waiting {
     pub ready: usize,
     /// Whether something gathers that a message would take along.
     pub gathering: bool,
-    /// Whether something critical is ready, or takes what is ready before it along.
+    /// Whether something critical is ready, or takes what is ready before it along. What is express takes nothing along,
+    /// and is not meant.
     pub critical: bool,
+    /// The worst that is express and ready; `None` if nothing is.
+    pub express: Option<Severity>,
     /// When the oldest that is ready was accepted; `None` if nothing is.
     pub oldest_ready_at: Option<Timestamp>,
 }

@@ -238,13 +238,14 @@ impl Run {
         while let Some(waiting) = self.waiting(lane) {
             let paced_until = self.paced_until(lane, now);
             let permits = self.lanes[lane].limiter.left(now);
-            match decide(&waiting, &digest(), permits, paced_until, now) {
+            match decide(&waiting, &digest(), permits, paced_until, false, now) {
                 Decision::Wait(until) => return self.sleep(lane, until),
                 Decision::Alone | Decision::Together
                     if !waiting.critical && paced_until.is_some_and(|until| now < until) =>
                 {
                     unreachable!("it is not its turn")
                 }
+                Decision::Express => unreachable!("alerts are not"),
                 Decision::Alone => {
                     if !self.send(lane, false, now) {
                         return;
@@ -268,7 +269,8 @@ impl Run {
         let waits = &self.lanes[lane].waits;
         let (oldest, _) = *waits.first()?;
         let critical = self.lanes[lane].critical > 0;
-        Some(Waiting { due_at: oldest, ready: waits.len(), gathering: false, critical, oldest_ready_at: Some(oldest) })
+        let (ready, oldest_ready_at) = (waits.len(), Some(oldest));
+        Some(Waiting { due_at: oldest, ready, gathering: false, critical, express: None, oldest_ready_at })
     }
 
     /// As the gate says it, without a store to ask.

@@ -214,7 +214,7 @@ impl Notices {
             severity,
             content,
             gather: Duration::ZERO,
-            alone: true,
+            express: true,
         };
         let payload = Bytes::from(serde_json::json!({ "subject": subject, "title": title, "text": text }).to_string());
         let (path, deliveries) = (to.name.to_string(), vec![delivery]);

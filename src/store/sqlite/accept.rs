@@ -88,13 +88,13 @@ fn insert_delivery(work: &mut Work, event: i64, of: &Event, new: &NewDelivery, n
     let head = moves::joins_as_head(&work.conn, new.receiver.as_str(), &order_key, rank, gathers)?;
     let sql = "insert into deliveries
                    (id, event, source, receiver, order_key, state, severity, head, rank, title, created_at,
-                    next_attempt_at, gathers, alone)
+                    next_attempt_at, gathers, express)
                values (:id, :event, :source, :receiver, :order_key, 'queued', :rank, :head, :rank, :title, :now,
-                    :until, :gathers, :alone)";
+                    :until, :gathers, :express)";
     let seq = work.conn.prepare_cached(sql)?.insert(named_params! {
         ":id": new.id.0, ":event": event, ":source": of.source.as_str(), ":receiver": new.receiver.as_str(),
         ":order_key": order_key, ":rank": rank, ":head": head, ":title": new.content.title, ":now": millis(now),
-        ":until": until, ":gathers": gathers, ":alone": new.alone,
+        ":until": until, ":gathers": gathers, ":express": new.express,
     })?;
     work.conn
         .prepare_cached("insert into contents (delivery, content) values (?1, ?2)")?

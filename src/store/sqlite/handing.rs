@@ -92,8 +92,8 @@ fn insert(work: &mut Work, old: &Standing, new: &DeliveryId, heir: &Heir, now: T
     let to = &heir.receiver;
     let head = moves::joins_as_head(&work.conn, to.as_str(), &old.order_key, old.severity, false)?;
     let sql = "insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank, title,
-                   created_at, fallback_of, alone)
-               select :new, event, source, :to, order_key, 'queued', severity, :head, severity, title, :now, id, alone
+                   created_at, fallback_of, express)
+               select :new, event, source, :to, order_key, 'queued', severity, :head, severity, title, :now, id, express
                from deliveries where seq = :old";
     let seq = work.conn.prepare_cached(sql)?.insert(named_params! {
         ":new": new.0, ":to": to.as_str(), ":head": head, ":now": millis(now), ":old": old.seq,

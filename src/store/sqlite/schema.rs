@@ -11,7 +11,8 @@ use crate::store::sqlite::opening::OpenError;
 const APPLICATION_ID: i32 = 0x4474_526c;
 
 /// Every migration, the oldest first. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
 
 /// Brings a database up to this program's schema.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
@@ -95,6 +96,35 @@ mod tests {
         assert_eq!(told, 0);
         let gathers: i64 = conn.query_row("select gathers from deliveries", [], |row| row.get(0)).unwrap();
         assert_eq!(gathers, 0, "what waited waits for its retry");
+    }
+
+    #[test]
+    fn what_a_person_or_the_relay_wrote_is_express_from_the_third_schema_on_unless_it_is_delivered() {
+        let mut conn = fresh();
+        migrate_by(&mut conn, &MIGRATIONS[..2]).unwrap();
+        conn.execute_batch(ROWS).unwrap();
+        let kept = [("_send", "queued"), ("_notice", "dead"), ("_send", "delivered"), ("alertmanager", "queued")];
+        for (source, state) in kept {
+            // Of the last one a digest was refused; the others were kept to go by themselves.
+            let sql = "insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank,
+                           title, created_at, alone)
+                       values (?1 || ?2, 1, ?1, 'r', ?1 || ?2, ?2, 0, 0, 0, 't', 1, 1)";
+            conn.execute(sql, (source, state)).unwrap();
+        }
+
+        migrate(&mut conn).unwrap();
+
+        let mut rows = conn.prepare("select id, express, alone from deliveries order by seq").unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let rows: Vec<(String, bool, bool)> = rows.collect::<Result<_, _>>().unwrap();
+        let expected = [
+            ("d", false, false),
+            ("_sendqueued", true, false),
+            ("_noticedead", true, false),
+            ("_senddelivered", false, true),
+            ("alertmanagerqueued", false, true),
+        ];
+        assert_eq!(rows, expected.map(|(id, express, alone)| (id.to_owned(), express, alone)));
     }
 
     #[test]

@@ -36,10 +36,12 @@ fn every_statement_that_runs_often_has_its_index() {
         ("what is overdue", claim::order::OVERDUE),
         ("where what is late ends", claim::order::FRESH_FROM),
         ("what gathers", claim::order::GATHERING),
+        ("what is express and goes next", claim::order::EXPRESS),
         ("what goes along", claim::load::OF_KEY),
         ("what is known", told::KNOWN),
         ("what is probed", claim::NEXT_PROBE),
         ("what has waited", claim::WAKE),
+        ("what is express and has waited", claim::WAKE_EXPRESS),
         ("the first of a key", moves::SEAT_FIRST),
         ("what a newcomer frees", moves::FREE),
         ("what a fallback gets", handing::TO_HAND_OVER),
@@ -50,6 +52,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("how many have waited", waiting::WAITED),
         ("whether any gathers", waiting::GATHERING),
         ("whether any is critical", waiting::CRITICAL),
+        ("whether any is express", waiting::EXPRESS),
         ("recent attempts", views::ATTEMPTS_SINCE),
         ("who is asked for", receipts::DUE),
         ("what is old", forget::OLD),
@@ -61,10 +64,12 @@ fn every_statement_that_runs_often_has_its_index() {
     what is overdue: SEARCH deliveries USING INDEX ready_by_age (receiver=? AND created_at>? AND created_at<?)
     where what is late ends: SEARCH deliveries USING INDEX ready_by_age (receiver=? AND created_at>?)
     what gathers: SEARCH deliveries USING INDEX gathering (receiver=?)
+    what is express and goes next: SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at=?)
     what goes along: SEARCH h USING INTEGER PRIMARY KEY (rowid=?) | SEARCH d USING INDEX open_in_order (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN
     what is known: SEARCH t USING PRIMARY KEY (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?)
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)
+    what is express and has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at<?)
     the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
     what a newcomer frees: SEARCH deliveries USING INDEX waiting_in_key (receiver=? AND order_key=?)
     what a fallback gets: SEARCH deliveries USING INDEX to_hand_over (receiver=?)
@@ -74,7 +79,8 @@ fn every_statement_that_runs_often_has_its_index() {
     how many are ready: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX ready_by_age (receiver=?) | SEARCH d USING INDEX open_by_severity (receiver=? AND order_key=?) | SCAN (subquery-1)
     how many have waited: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH d USING INDEX open_by_severity (receiver=? AND order_key=?) | SCAN (subquery-1)
     whether any gathers: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX gathering (receiver=? AND next_attempt_at>?)
-    whether any is critical: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX ready (receiver=? AND rank=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)
+    whether any is critical: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at<?)
+    whether any is express: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at<?)
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
     who is asked for: SEARCH m USING INDEX receipts_due (app=? AND ask_receipts_at>?) | SEARCH a USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH attempts USING COVERING INDEX attempts_of_message (message=?) | SEARCH d USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 2 | SEARCH message_deliveries USING PRIMARY KEY (message=?)
     what is old: SEARCH e USING COVERING INDEX events_by_age (received_at<?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX deliveries_of_event (event=?)
@@ -135,7 +141,7 @@ fn what_has_moved_on_since_a_walk_found_it_is_passed_over() {
 }
 
 /// A lane with so many order keys, of each one waiting head and one delivery behind it; half of the heads wait for a
-/// retry, and ten times as many deliveries are history.
+/// retry, every fifth is express, and ten times as many deliveries are history.
 fn lane_with(keys: i64) -> Connection {
     let conn = database();
     conn.execute_batch("insert into events values (1, 'e', 's', 'k', 't', null, 0, x'');").unwrap();
@@ -143,8 +149,11 @@ fn lane_with(keys: i64) -> Connection {
         let sql = format!(
             "with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})
              insert into deliveries
-                 (id, event, source, receiver, order_key, state, severity, head, rank, next_attempt_at, title, created_at)
-             select '{state}{head}' || i, 1, 's', 'r', 's/' || i, '{state}', i % 3, {head}, i % 3, {wait}, 't', 0 from n"
+                 (id, event, source, receiver, order_key, state, severity, head, rank, next_attempt_at, title, created_at,
+                  express)
+             select '{state}{head}' || i, 1, 's', 'r', 's/' || i, '{state}', i % 3, {head}, i % 3, {wait}, 't', 0,
+                 i % 5 = 0
+             from n"
         );
         conn.execute(&sql, []).unwrap();
     };
@@ -171,6 +180,8 @@ fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousa
         conn.execute("update deliveries set head = 0, state = 'delivered' where id = 'queued11'", []).unwrap();
         [
             steps(&conn, claim::WAKE, ("r", 2, 5, 1_000)),
+            steps(&conn, claim::WAKE_EXPRESS, ("r", 2, 5, 1_000)),
+            steps(&conn, claim::order::EXPRESS, ("r", 2)),
             steps(&conn, claim::NEXT_PROBE, ["r"]),
             steps(&conn, claim::order::OF_RANK, ("r", 2, 0, i64::MAX, 1)),
             steps(&conn, claim::order::OVERDUE, ("r", 0, 1, 1)),
@@ -185,6 +196,7 @@ fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousa
             steps(&conn, waiting::WAITED, ("r", 5, 9)),
             steps(&conn, waiting::GATHERING, ("r", 5)),
             steps(&conn, waiting::CRITICAL, ("r", 5)),
+            steps(&conn, waiting::EXPRESS, ("r", 2, 5)),
         ]
     };
     assert_eq!(cost(100), cost(10_000));

@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Params};
 
+use crate::model::event::Severity;
 use crate::store::queue::Waiting;
-use crate::store::sqlite::columns::{maybe_time, millis};
+use crate::store::sqlite::columns::{maybe_time, millis, rank};
 
 /// What waits in a lane at `now`, counted up to `up_to`.
 pub(super) fn waiting(
@@ -32,8 +33,19 @@ pub(super) fn waiting(
         ready: usize::try_from(ready + waited).unwrap_or(up_to),
         gathering: number(conn, GATHERING, (receiver, at))? > 0,
         critical: number(conn, CRITICAL, (receiver, at))? > 0,
+        express: express(conn, receiver, at)?,
         oldest_ready_at,
     }))
+}
+
+/// The worst that is express and may go.
+fn express(conn: &Connection, receiver: &str, at: i64) -> rusqlite::Result<Option<Severity>> {
+    for severity in Severity::ALL.into_iter().rev() {
+        if number(conn, EXPRESS, (receiver, rank(severity), at))? > 0 {
+            return Ok(Some(severity));
+        }
+    }
+    Ok(None)
 }
 
 fn first(conn: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<Option<Timestamp>> {
@@ -93,12 +105,21 @@ pub(super) const GATHERING: &str = "
         where receiver = ?1 and gathers = 1 and head = 1 and state = 'queued' and next_attempt_at > ?2
     )";
 
+/// Its index by name, because those of all that is ready or waits look as cheap.
 pub(super) const CRITICAL: &str = "
     select exists (
+        select 1 from deliveries indexed by critical
+        where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at is null
+    ) or exists (
+        select 1 from deliveries indexed by critical
+        where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at <= ?2
+    )";
+
+pub(super) const EXPRESS: &str = "
+    select exists (
         select 1 from deliveries
-        where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is null and rank = 2
+        where receiver = ?1 and express = 1 and head = 1 and state = 'queued' and rank = ?2 and next_attempt_at is null
     ) or exists (
         select 1 from deliveries
-        where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is not null
-        and rank = 2 and next_attempt_at <= ?2
+        where receiver = ?1 and express = 1 and head = 1 and state = 'queued' and rank = ?2 and next_attempt_at <= ?3
     )";

@@ -1,7 +1,11 @@
-//! How a [`Bench`] is told something: the way of a webhook from its decoding on, in the bench's own time.
+//! How a [`Bench`] is told something: the way of a webhook from its decoding on, and of a message that is sent by hand, in
+//! the bench's own time.
+
+use std::time::Duration;
 
 use dingtalk_relay::ingest::{Way, Webhook};
-use dingtalk_relay::model::name::Name;
+use dingtalk_relay::model::name::{DeliveryId, Name};
+use dingtalk_relay::operator::send::Letter;
 use dingtalk_relay::sources::{Decoded, Sources};
 use dingtalk_relay::store::Accepted;
 
@@ -11,6 +15,14 @@ impl Bench {
     /// Accepts a body of the Alertmanager for one receiver.
     pub async fn accept(&self, receiver: &str, body: &[u8]) -> Accepted {
         self.accept_through("alertmanager", None, receiver, body).await
+    }
+
+    /// A person sends a message by hand, and does not wait for it.
+    pub async fn write(&self, receiver: &str, title: &str, text: &str) -> DeliveryId {
+        let [receiver, title, text] = [receiver, title, text].map(str::to_owned);
+        let (letter, live) = (Letter { receiver, title, text, wait: Duration::ZERO }, self.live().load_full());
+        let (operator, now) = (self.operator(), self.clock.now());
+        operator.send(&letter, live.configured(), &live.ingest, "{}".into(), now).await.unwrap()
     }
 
     /// Accepts a body through any source for one receiver; `event` is what a header says it is.

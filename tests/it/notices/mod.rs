@@ -17,6 +17,7 @@ use dingtalk_relay::simulator::{Options, Simulator};
 use serde_json::Value;
 
 use crate::harness::{Bench, Hands, fixture_of_group};
+use crate::storm::firing;
 
 const BEGIN: &str = "2026-11-21T12:00:00Z";
 const SECOND: Duration = Duration::from_secs(1);
@@ -119,6 +120,27 @@ async fn a_blocked_group_is_told_once_also_over_a_crash_and_that_it_is_over_is_t
 
     assert_eq!(watched.titles(), ["night, oncall is blocked", "night is no longer blocked"]);
     insta::assert_snapshot!("blocked_en", watched.told().join("\n\n---\n\n"));
+}
+
+#[tokio::test]
+async fn a_notice_waits_for_nothing_that_gathers_in_the_operators_group_and_takes_nothing_along() {
+    let mut watched = Watched::with("language: en, digest: always, digest_window: 3h", "").await;
+    watched.bench.accept("sre", &firing("DiskFull", "warning")).await;
+    watched.answers("group.disbanded");
+    watched.alert("oncall", 0).await;
+    watched.watch(MINUTE, 10 * SECOND).await;
+    assert_eq!(watched.titles(), ["night, oncall is blocked"]);
+
+    watched.bench.simulator.forget();
+    watched.watch(HOUR, MINUTE).await;
+    assert_eq!(
+        watched.titles()[1..],
+        ["night is no longer blocked"],
+        "good news is not critical, and does not wait either"
+    );
+
+    watched.watch(2 * HOUR, 10 * MINUTE).await;
+    assert_eq!(watched.titles().len(), 3);
 }
 
 #[tokio::test]

@@ -26,13 +26,22 @@ const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Accept { key: usize, severity: Severity, gather: u64 },
+    Accept { key: usize, severity: Severity, manner: Manner },
     Claim { take: Take, overdue: Option<i64>, stale: i64, hold: bool },
     Probe { hold: bool },
     Finish { which: usize, how: How },
     TakeOver,
     Act { which: usize, how: Hand },
     Wait(i64),
+}
+
+/// How one that is accepted goes.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    AtOnce,
+    /// It waits so many seconds for company.
+    Gathers(u64),
+    Express,
 }
 
 /// What a human does.
@@ -63,10 +72,11 @@ enum How {
 
 fn step() -> impl Strategy<Value = Step> {
     let severity = prop::sample::select(Severity::ALL.to_vec());
-    let gather = prop_oneof![3 => Just(0), 1 => 1..30_u64];
+    let manner =
+        prop_oneof![6 => Just(Manner::AtOnce), 2 => (1..30_u64).prop_map(Manner::Gathers), 1 => Just(Manner::Express)];
     prop_oneof![
-        6 => (0..KEYS.len(), severity, gather)
-            .prop_map(|(key, severity, gather)| Step::Accept { key, severity, gather }),
+        6 => (0..KEYS.len(), severity, manner)
+            .prop_map(|(key, severity, manner)| Step::Accept { key, severity, manner }),
         5 => claim_step(),
         1 => any::<bool>().prop_map(|hold| Step::Probe { hold }),
         5 => (0..8_usize, how()).prop_map(|(which, how)| Step::Finish { which, how }),
@@ -77,7 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn claim_step() -> impl Strategy<Value = Step> {
-    let take = prop::sample::select(vec![Take::One, Take::OneUnlessLate, Take::Digest, Take::Digest]);
+    let take = prop::sample::select(vec![Take::One, Take::OneUnlessLate, Take::Express, Take::Digest, Take::Digest]);
     let overdue = prop::option::of(0..60_i64);
     (take, overdue, 0..90_i64, any::<bool>()).prop_map(|(take, overdue, stale, hold)| Step::Claim {
         take,
@@ -112,7 +122,7 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
     let mut ownership = store.owned_by("0").await;
     for step in steps {
         match step {
-            Step::Accept { key, severity, gather } => accept(store, &mut model, key, severity, gather).await,
+            Step::Accept { key, severity, manner } => accept(store, &mut model, key, severity, manner).await,
             Step::Claim { take, overdue, stale, hold } => {
                 let overdue_before = overdue.map(|age| later(model.now, -age));
                 let stale_before = later(model.now, -stale);
@@ -132,8 +142,13 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
     }
 }
 
-async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity, gather: u64) {
-    let post = event(KEYS[key]).to("oncall", severity).gathering(gather);
+async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity, manner: Manner) {
+    let post = event(KEYS[key]).to("oncall", severity);
+    let (post, gather, express) = match manner {
+        Manner::AtOnce => (post, 0, false),
+        Manner::Gathers(seconds) => (post.gathering(seconds), seconds, false),
+        Manner::Express => (post.express(), 0, true),
+    };
     let accepted = store.accept(post.0, model.now).await.unwrap();
     let gathers = gather > 0;
     if !gathers {
@@ -148,6 +163,7 @@ async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity
         due: later(model.now, gather.cast_signed()),
         gathers,
         alone: false,
+        express,
         plainer: false,
         taken_over: false,
     });
@@ -159,6 +175,7 @@ async fn claim(store: &Fresh, model: &mut Model, ownership: &Ownership, want: Wa
     assert_eq!(claimed.as_ref().map(ids).unwrap_or_default(), expected);
     let Some(claimed) = claimed else { return };
     assert_eq!(claimed.late, claimed.deliveries[0].created_at < stale_before);
+    assert_eq!(claimed.express, model.held(&claimed.deliveries[0].id).express);
     for delivery in &claimed.deliveries {
         let key = model.held(&delivery.id).key;
         model.tried.insert(key, model.now);

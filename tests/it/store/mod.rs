@@ -24,6 +24,7 @@ mod acting;
 mod claiming;
 mod company;
 mod digests;
+mod express;
 mod finishing;
 mod forgetting;
 mod handing;
@@ -250,13 +251,19 @@ impl Post {
             note: String::new(),
         };
         let (id, receiver) = (DeliveryId::fresh(), name(receiver));
-        self.0.deliveries.push(NewDelivery { id, receiver, severity, content, gather: Duration::ZERO, alone: false });
+        self.0.deliveries.push(NewDelivery { id, receiver, severity, content, gather: Duration::ZERO, express: false });
         self
     }
 
     /// Its deliveries wait so many seconds for company.
     fn gathering(mut self, seconds: u64) -> Self {
         self.0.deliveries.iter_mut().for_each(|d| d.gather = Duration::from_secs(seconds));
+        self
+    }
+
+    /// Its deliveries are express.
+    fn express(mut self) -> Self {
+        self.0.deliveries.iter_mut().for_each(|d| d.express = true);
         self
     }
 

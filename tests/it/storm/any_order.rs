@@ -1,6 +1,7 @@
 //! Whatever comes in whatever order, whatever is configured, through throttles, refusals, doubt, crashes, restarts and
 //! pauses: every delivery ends delivered, or dead with a reason; no minute holds more than it may, and no month; no
-//! group of alerts overtakes itself; and what a digest says it tells of is exactly what it carries.
+//! group of alerts overtakes itself; what a digest says it tells of is exactly what it carries; and what a person sends
+//! by hand is in none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,8 @@ enum Step {
         from: usize,
         says: Says,
     },
+    /// A person sends so many messages by hand.
+    Writes(usize),
     /// The next so many sends find this.
     Breaks(u32, Answer),
     /// So many seconds pass.
@@ -52,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
     let arrive = (1..30usize, 0..KEYS, says);
     prop_oneof![
         5 => arrive.prop_map(|(webhooks, from, says)| Step::Arrive { webhooks, from, says }),
+        1 => (1..4usize).prop_map(Step::Writes),
         3 => (1..5u32, prop::sample::select(broken())).prop_map(|(times, answer)| Step::Breaks(times, answer)),
         4 => (1..200u32).prop_map(Step::Passes),
         1 => Just(Step::Crashes),
@@ -101,6 +105,8 @@ struct Accepted {
 struct Town {
     accepted: Vec<Accepted>,
     fires: [Vec<(String, &'static str)>; KEYS],
+    /// How many messages a person has sent by hand.
+    written: usize,
 }
 
 async fn run(settings: String, steps: Vec<Step>) {
@@ -112,6 +118,12 @@ async fn run(settings: String, steps: Vec<Step>) {
                 for n in 0..webhooks {
                     town.arrive(&bench, (from + n) % KEYS, says).await;
                 }
+            }
+            Step::Writes(messages) => {
+                for _ in 0..messages {
+                    bench.write("team", "Hold on", "We know.").await;
+                }
+                town.written += messages;
             }
             Step::Breaks(times, answer) => bench.simulator.fault(Api::Send, times, answer),
             Step::Passes(seconds) => bench.work_for(seconds * SECOND).await,
@@ -152,7 +164,10 @@ impl Town {
 
     async fn check(&self, bench: &Bench) {
         let deliveries = bench.deliveries().await;
-        assert_eq!(deliveries.len(), self.accepted.len());
+        assert_eq!(deliveries.len(), self.accepted.len() + self.written);
+        let written: Vec<_> = deliveries.iter().filter(|it| it["source"] == "_send").collect();
+        assert!(written.iter().all(|it| it["message"]["deliveries"] == 1), "each by itself: {written:?}");
+        assert_eq!(written.len(), self.written);
         let by_id: BTreeMap<_, _> = deliveries.iter().map(|it| (it["id"].as_str().unwrap(), it)).collect();
         for delivery in &deliveries {
             let has_reason = delivery["reason"].as_str().is_some_and(|reason| !reason.is_empty());

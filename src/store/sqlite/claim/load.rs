@@ -1,7 +1,8 @@
 //! What one message carries: deliveries of a lane, key by key, until it is full.
 //!
 //! Of an order key it takes what is queued in order and stops at the first it cannot take, so nothing is overtaken
-//! inside its key. All that go together go in the same form; one that must go alone goes as the first and only one.
+//! inside its key. All that go together go in the same form; what is express, and what a digest was refused with, goes as
+//! the first and only one.
 //! What this version cannot read is laid aside, for its claim to give up.
 
 use rusqlite::{Connection, Row};
@@ -89,7 +90,7 @@ impl Load {
 }
 
 pub(in crate::store::sqlite) const OF_KEY: &str = "
-    select d.seq, d.alone, d.state, d.form, c.content, d.id, d.order_key, d.failures, d.created_at,
+    select d.seq, d.express or d.alone, d.state, d.form, c.content, d.id, d.order_key, d.failures, d.created_at,
         d.fallback_of is null and d.handed_to is null
     from deliveries h join deliveries d on d.receiver = h.receiver and d.order_key = h.order_key
         left join contents c on c.delivery = d.seq

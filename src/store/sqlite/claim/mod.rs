@@ -35,7 +35,7 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
     wake(&work.conn, want, now)?;
     let least_rank = quota::least_rank(&work.conn, want)?;
     let taken = take_readable(work, want, least_rank)?;
-    let Some((_, first)) = taken.first() else {
+    let Some((head, first)) = taken.first() else {
         let waits = !next(&work.conn, want, 0)?.0.is_empty();
         return Ok(if waits { Claim::MonthUsedUp } else { Claim::Nothing });
     };
@@ -46,18 +46,22 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
         attach(&work.conn, row, *seq)?;
     }
     let critical = is_critical(&work.conn, row)?;
+    let express = is_express(&work.conn, *head)?;
     quota::take(&work.conn, want, critical, now)?;
     let attempt = insert_attempt(&work.conn, row, want, critical, now)?;
     let deliveries = taken.into_iter().map(|(_, delivery)| delivery).collect();
-    Ok(Claim::Taken(Claimed { message, attempt, deliveries, late, critical }))
+    Ok(Claim::Taken(Claimed { message, attempt, deliveries, late, critical, express }))
 }
 
 /// What has waited long enough may go, and does not gather any more. Each wait ends once, so a claim never looks at
 /// those that still wait; and where many end at once, each claim ends as many as it could take, the worst first.
 fn wake(conn: &Connection, want: &Want, now: Timestamp) -> rusqlite::Result<()> {
-    let mut room = MOST_DELIVERIES;
-    for rank in order::RANKS {
-        room -= conn.prepare_cached(WAKE)?.execute((want.receiver.as_str(), rank, millis(now), room as i64))?;
+    let (receiver, at, mut room) = (want.receiver.as_str(), millis(now), MOST_DELIVERIES);
+    // However many others wake with it, what is express is among them.
+    for sql in [WAKE_EXPRESS, WAKE] {
+        for rank in order::RANKS {
+            room -= conn.prepare_cached(sql)?.execute((receiver, rank, at, room as i64))?;
+        }
     }
     Ok(())
 }
@@ -67,6 +71,15 @@ pub(super) const WAKE: &str = "
     where seq in (
         select seq from deliveries
         where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is not null
+        and rank = ?2 and next_attempt_at <= ?3 order by next_attempt_at limit ?4
+    )";
+
+/// Its index by name, because that of all that waits looks as cheap.
+pub(super) const WAKE_EXPRESS: &str = "
+    update deliveries set next_attempt_at = null, gathers = 0
+    where seq in (
+        select seq from deliveries indexed by express
+        where receiver = ?1 and express = 1 and head = 1 and state = 'queued'
         and rank = ?2 and next_attempt_at <= ?3 order by next_attempt_at limit ?4
     )";
 
@@ -108,9 +121,15 @@ fn next(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<(Ve
     }
     let order = Order::of(conn, want, least_rank)?;
     let Some(class) = order.next_class()? else { return Ok((Vec::new(), false)) };
+    if want.take == Take::Express
+        && !order.begins_critical(class)?
+        && let Some(head) = order.express()?
+    {
+        return Ok((vec![head], false));
+    }
     let together = match want.take {
         _ if want.probe => false,
-        Take::One => false,
+        Take::One | Take::Express => false,
         Take::OneUnlessLate => class == Class::Late,
         Take::Digest => true,
     };
@@ -161,6 +180,10 @@ fn is_critical(conn: &Connection, message: i64) -> rusqlite::Result<bool> {
                    where m.message = ?1 and d.rank = ?2
                )";
     conn.prepare_cached(sql)?.query_row((message, rank(Severity::Critical)), |row| row.get(0))
+}
+
+fn is_express(conn: &Connection, delivery: i64) -> rusqlite::Result<bool> {
+    conn.prepare_cached("select express from deliveries where seq = ?1")?.query_row([delivery], |row| row.get(0))
 }
 
 fn insert_attempt(

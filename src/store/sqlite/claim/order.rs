@@ -4,6 +4,7 @@
 //! either, what is overdue goes first and by age, then the worst, and of equals the oldest. `created_at` grows with
 //! `seq`, so the first that is not late cuts the lane in two, and everything else is a range of an index: nothing is
 //! read that is not taken. Where the month pays for the worst only, one of those goes first and takes the others along.
+//! What is express stands in this order too, and is looked for beside it when it is its turn.
 
 use std::collections::HashSet;
 
@@ -82,6 +83,24 @@ impl<'w> Order<'w> {
         Ok(())
     }
 
+    /// Whether what goes first of a class is critical.
+    pub(super) fn begins_critical(&self, class: Class) -> rusqlite::Result<bool> {
+        let critical = self.of_rank(class, RANKS[0], 1)?;
+        Ok(!critical.is_empty() && critical == self.heads(class, 1)?)
+    }
+
+    /// What is express and goes first, if it may begin: the worst, of equals the oldest.
+    pub(super) fn express(&self) -> rusqlite::Result<Option<i64>> {
+        for rank in RANKS.into_iter().filter(|rank| *rank >= self.least_rank) {
+            let values = (self.receiver, rank);
+            let head = self.conn.prepare_cached(EXPRESS)?.query_row(values, |row| row.get(0)).optional()?;
+            if head.is_some() {
+                return Ok(head);
+            }
+        }
+        Ok(None)
+    }
+
     /// What gathers, the one whose time comes first first.
     pub(super) fn gathering(&self, limit: usize) -> rusqlite::Result<Vec<i64>> {
         let values = (self.receiver, count(limit));
@@ -138,3 +157,8 @@ pub(in crate::store::sqlite) const GATHERING: &str = "
     select seq from deliveries
     where receiver = ?1 and gathers = 1 and head = 1 and state = 'queued'
     order by next_attempt_at limit ?2";
+
+pub(in crate::store::sqlite) const EXPRESS: &str = "
+    select seq from deliveries
+    where receiver = ?1 and express = 1 and head = 1 and state = 'queued' and rank = ?2 and next_attempt_at is null
+    order by seq limit 1";

@@ -24,8 +24,10 @@ pub(super) struct Held {
     pub(super) due: Timestamp,
     /// Until it is due it waits for company.
     pub(super) gathers: bool,
-    /// It goes by itself.
+    /// It goes by itself since it was put back so.
     pub(super) alone: bool,
+    /// It goes by itself, and before what gathers.
+    pub(super) express: bool,
     /// It goes in a plainer form.
     pub(super) plainer: bool,
     /// Another delivery has taken it over, and waits.
@@ -67,6 +69,10 @@ impl Model {
         heads
     }
 
+    fn express_ready(&self) -> Vec<usize> {
+        self.ready().into_iter().filter(|&head| self.lane[head].express).collect()
+    }
+
     fn open_of(&self, head: usize) -> impl Iterator<Item = (usize, &Held)> {
         let key = self.lane[head].key;
         self.lane.iter().enumerate().filter(move |(_, d)| d.key == key && d.state.is_open())
@@ -100,6 +106,11 @@ impl Model {
             let rank = if overdue(head) { None } else { Some(Reverse(self.rank(head))) };
             (rank, if overdue(head) { Some(self.lane[head].created_at) } else { None }, head)
         });
+        let first_is_critical = heads.first().is_some_and(|&head| self.rank(head) == Severity::Critical);
+        if want.take == Take::Express && !first_is_critical {
+            let express = self.express_ready().into_iter().min_by_key(|&head| (Reverse(self.rank(head)), head));
+            return express.or(heads.first().copied()).into_iter().collect();
+        }
         let together = want.take == Take::Digest || (want.take == Take::OneUnlessLate && late_first);
         if !together || heads.is_empty() {
             return heads.iter().take(1).copied().collect();
@@ -113,7 +124,9 @@ impl Model {
         for &head in heads {
             for (place, held) in self.open_of(head) {
                 let first = taken.first().map(|&first| &self.lane[first]);
-                let fits = first.is_none_or(|first| !first.alone && !held.alone && first.plainer == held.plainer);
+                let by_itself = |held: &Held| held.alone || held.express;
+                let fits =
+                    first.is_none_or(|first| !by_itself(first) && !by_itself(held) && first.plainer == held.plainer);
                 if held.state != State::Queued || !fits {
                     break;
                 }
@@ -133,7 +146,8 @@ impl Model {
             due_at: oldest_ready_at.or(soonest)?,
             ready: ready.iter().map(queued).sum::<usize>().min(UP_TO),
             gathering: !self.gathering().is_empty(),
-            critical: ready.iter().any(|&head| self.rank(head) == Severity::Critical),
+            critical: ready.iter().any(|&head| !self.lane[head].express && self.rank(head) == Severity::Critical),
+            express: self.express_ready().into_iter().map(|head| self.rank(head)).max(),
             oldest_ready_at,
         })
     }

@@ -1,0 +1,12 @@
+-- 1: a person wrote it by hand, or the relay to its operator. It goes by itself and before what gathers, in whatever lane
+-- and however often; `alone` is what a digest's refusal made of a delivery, until a human redrives it.
+alter table deliveries add column express integer not null default 0 check (express in (0, 1));
+
+create index express on deliveries (receiver, rank, next_attempt_at, seq)
+    where express = 1 and head = 1 and state = 'queued';
+-- What is critical and takes others along.
+create index critical on deliveries (receiver, next_attempt_at)
+    where express = 0 and rank = 2 and head = 1 and state = 'queued';
+
+-- What was kept before this. What is delivered never goes again.
+update deliveries set express = 1, alone = 0 where source in ('_send', '_notice') and state <> 'delivered';
