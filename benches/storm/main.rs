@@ -8,7 +8,8 @@
 //! The relay's own rooms work here, from the webhook's bytes to the call: sources, rendering, a real SQLite file, gates
 //! and lanes. DingTalk is the simulator with its real limits. Only the time is not real: everyone reads one clock, which
 //! goes on to whatever comes next (`world`). For comparison the same alerts go through a relay that sends each
-//! notification by itself (`plainly`). A run leaves 1 if an alert was lost or a limit was met.
+//! notification by itself (`plainly`). A run leaves 1 if an alert was lost, a limit was met,
+//! or it took longer or more calls than it may.
 
 mod month;
 mod plainly;
@@ -43,14 +44,19 @@ enum What {
 #[derive(clap::Args, Clone, Copy)]
 struct Storm {
     /// How many alerts.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = Self::DEFAULT.alerts)]
     alerts: usize,
     /// In how many notifications of Alertmanager.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = Self::DEFAULT.groups)]
     groups: usize,
     /// How long it takes until all of them have come, in seconds. 0: at once.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = Self::DEFAULT.over)]
     over: u64,
+}
+
+impl Storm {
+    /// The storm that is run where nothing is said; its limits hold for every smaller one.
+    const DEFAULT: Self = Self { alerts: 10_000, groups: 500, over: 0 };
 }
 
 /// A month.
@@ -76,10 +82,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     // reqwest wants a TLS provider even where there is no TLS.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let sound = match arguments.what {
-        None => {
-            let all = Storm { alerts: 10_000, groups: 500, over: 0 };
-            storm::run(all).await? & storm::run(Storm { over: 60, ..all }).await?
-        }
+        None => storm::run(Storm::DEFAULT).await? & storm::run(Storm { over: 60, ..Storm::DEFAULT }).await?,
         Some(What::Storm(storm)) => storm::run(storm).await?,
         Some(What::Month(month)) => month::run(month).await?,
     };

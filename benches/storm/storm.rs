@@ -6,6 +6,7 @@ use dingtalk_relay::model::delivery::{Delivery, State};
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::simulator::Simulator;
 use dingtalk_relay::simulator::faults::Api;
+use dingtalk_relay::simulator::messages::Admitted;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -18,7 +19,12 @@ pub(crate) const CRITICAL: &str = "PaymentsDown";
 /// One alert in so many is critical.
 const CRITICAL_ONE_IN: usize = 100;
 
-/// Runs one storm through everybody; says whether ours lost nothing and met no limit.
+/// What 10,000 alerts in 500 notifications may take at most.
+const MOST_CALLS: usize = 25;
+const ALL_WITHIN: Duration = Duration::from_secs(90);
+const CRITICAL_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs one storm through everybody; says whether ours lost nothing, met no limit and was done in time.
 pub(crate) async fn run(storm: Storm) -> anyhow::Result<bool> {
     let Storm { alerts, groups, over } = storm;
     let when = if over == 0 { "at once".to_owned() } else { format!("within {over} s") };
@@ -32,7 +38,11 @@ pub(crate) async fn run(storm: Storm) -> anyhow::Result<bool> {
     let plainly = plainly::send(&notifications, alerts).await?;
     Report::head();
     [&ours, &alone, &plainly].into_iter().for_each(Report::print);
-    Ok(ours.lost == 0 && ours.throttled == 0)
+    let in_time = ours.calls <= MOST_CALLS
+        && ours.all_after.is_some_and(|all| all <= ALL_WITHIN)
+        && ours.critical_after.is_some_and(|critical| critical <= CRITICAL_WITHIN);
+    let is_larger = alerts > Storm::DEFAULT.alerts || groups > Storm::DEFAULT.groups;
+    Ok(ours.lost == 0 && ours.throttled == 0 && (in_time || is_larger))
 }
 
 async fn relay(
@@ -44,18 +54,27 @@ async fn relay(
     let mut world = World::new(1, 0, defaults).await?;
     world.live_through(notifications).await?;
     let deliveries = world.deliveries().await?;
-    let lost: usize = deliveries.iter().filter(|it| it.state != State::Delivered).count();
-    let per_delivery = alerts / deliveries.len().max(1);
+    let told: usize = world.simulator.messages().iter().map(told).sum();
     let last = deliveries.iter().filter_map(|delivery| delivery.delivered_at).max();
+    let all_told = told == alerts && deliveries.iter().all(|delivery| delivery.state == State::Delivered);
     Ok(Report {
         who,
         alerts,
         calls: world.simulator.count(Api::Send),
-        all_after: last.filter(|_| lost == 0).map(since_the_beginning),
+        all_after: last.filter(|_| all_told).map(since_the_beginning),
         critical_after: first_critical(&deliveries, &world.simulator),
-        lost: lost * per_delivery,
+        lost: alerts.abs_diff(told),
         throttled: world.simulator.calls().iter().filter(|call| call.status != Some(200)).count(),
     })
+}
+
+/// How many alerts a message accounts for: what its heading counts, `### 🔴 3 critical, 17 warning …`. No alert of the
+/// bench is told twice, so the sum must be all of them.
+fn told(message: &Admitted) -> usize {
+    let text = message.msg_param.get("text").and_then(Value::as_str).unwrap_or_default();
+    let words: Vec<_> = text.lines().next().unwrap_or_default().split([' ', ',']).filter(|it| !it.is_empty()).collect();
+    let counts = words.windows(2).filter(|pair| ["critical", "warning"].contains(&pair[1]));
+    counts.filter_map(|pair| pair[0].parse::<usize>().ok()).sum()
 }
 
 /// From the arrival of the first critical alert until a message names it.
@@ -63,9 +82,7 @@ fn first_critical(deliveries: &[Delivery], simulator: &Simulator) -> Option<Dura
     let critical = deliveries.iter().filter(|delivery| delivery.severity == Severity::Critical);
     let came = critical.map(|delivery| delivery.created_at).min()?;
     let messages = simulator.messages();
-    let names_it = |message: &&dingtalk_relay::simulator::messages::Admitted| {
-        Value::Object(message.msg_param.clone()).to_string().contains(CRITICAL)
-    };
+    let names_it = |message: &&Admitted| Value::Object(message.msg_param.clone()).to_string().contains(CRITICAL);
     let told = messages.iter().find(names_it)?.at;
     Duration::try_from(told.duration_since(came)).ok()
 }

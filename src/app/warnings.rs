@@ -50,6 +50,7 @@ pub fn warnings(draft: &Draft, surroundings: Surroundings) -> Vec<Problem> {
     waits_for_nobody(draft, &mut all);
     for (name, organisation) in &draft.organisations {
         thin_month(name, organisation, draft, &mut all);
+        lavish(name, organisation, draft, &mut all);
     }
     told_through_the_same(draft, &mut all);
     forgotten_early(draft, &mut all);
@@ -181,6 +182,27 @@ fn thin_month(name: &Name, organisation: &Organisation, draft: &Draft, all: &mut
              receipts were asked for"
         );
         all.push(Problem::at(format!("organisations.{name}.receipt_calls_per_month"), message));
+    }
+}
+
+/// Groups that never merge, beside others that share their month; and a share of a month that has no end.
+fn lavish(name: &Name, organisation: &Organisation, draft: &Draft, all: &mut Vec<Problem>) {
+    if organisation.budget().is_none() && organisation.kept_for_others > 0 {
+        let message = "`calls_per_month` is 0, no quota: there is nothing to keep any of";
+        all.push(Problem::at(format!("organisations.{name}.kept_for_others"), message));
+    }
+    let is_ours = |receiver: &Receiver| draft.apps.get(&receiver.app).is_some_and(|app| app.organisation == *name);
+    let receivers: Vec<_> = draft.receivers.iter().filter(|(_, receiver)| is_ours(receiver)).collect();
+    let groups: BTreeSet<_> = receivers.iter().map(|(_, receiver)| channel(receiver).as_str().to_owned()).collect();
+    let Some(budget) = organisation.budget().filter(|_| groups.len() > 1) else { return };
+    for (receiver, _) in receivers.into_iter().filter(|(_, receiver)| receiver.digest.mode == Mode::Never) {
+        let message = format!(
+            "`never` makes a call for each webhook, also where the month runs short: a storm here takes what the {} \
+             groups of organisation `{name}` share, {} calls a month",
+            groups.len(),
+            budget.calls().others
+        );
+        all.push(Problem::at(format!("receivers.{receiver}.digest"), message));
     }
 }
 

@@ -92,6 +92,20 @@ enum Command {
         lang: Language,
     },
     /// Be a DingTalk on this machine
+    ///
+    /// It speaks the paths of DingTalk's app robots: set `apps.<name>.base_url` to its address. What it is to do, and
+    /// what it has taken, stands under /sim:
+    ///
+    ///   GET    /sim/messages   what was admitted, in order        GET /sim/calls   every call, with what it drew
+    ///   POST   /sim/faults     {"api":"send","times":5,"answer":{"status":500,"code":"system.error"}}, or as answer
+    ///                          {"kind": html, punish, empty_ok, errcode_404, hang, drip, half, redirect, reset_before
+    ///                          or reset_after}; api: token, send, query or recall
+    ///   DELETE /sim/faults     call off those that wait
+    ///   POST   /sim/limits     {"messages_per_minute":20,"calls_per_second":20,"calls_per_month":5000,"penalty":"60s"}
+    ///   POST   /sim/tokens/revoke
+    ///   POST   /sim/read       {"process_query_key":"…","user_id":"…"}
+    ///   DELETE /sim            forget everything
+    #[command(verbatim_doc_comment)]
     Simulate {
         /// Where to listen; loopback, unless you know better
         #[arg(long, default_value = "127.0.0.1:8070")]

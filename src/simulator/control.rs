@@ -5,6 +5,7 @@
 //! | `GET /sim/messages` | every message that was admitted, in order |
 //! | `GET /sim/calls` | every call that was made, with what it drew |
 //! | `POST /sim/faults` | order a [`Fault`]; answers with all that wait, as `GET` does |
+//! | `DELETE /sim/faults` | call those off that wait, and nothing else |
 //! | `POST /sim/limits` | change some of [`crate::simulator::limits::Limits`]; answers with all, as `GET` does |
 //! | `POST /sim/moderation` | add a [`Rule`] about what messages may not say; answers with all, as `GET` does |
 //! | `POST /sim/tokens/revoke` | make every access token invalid |
@@ -39,7 +40,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/", delete(forget))
         .route("/messages", get(messages))
         .route("/calls", get(calls))
-        .route("/faults", get(faults).post(order_fault))
+        .route("/faults", get(faults).post(order_fault).delete(call_faults_off))
         .route("/limits", get(limits).post(change_limits))
         .route("/moderation", get(moderation).post(moderate))
         .route("/tokens/revoke", post(revoke_tokens))
@@ -85,6 +86,11 @@ async fn order_fault(State(world): State<Arc<World>>, body: Bytes) -> Result<Jso
     let mut state = world.state();
     state.faults.order(fault);
     Ok(Json(json!(state.faults.waiting())))
+}
+
+async fn call_faults_off(State(world): State<Arc<World>>) -> Json<Value> {
+    world.state().faults.call_off();
+    Json(json!([]))
 }
 
 async fn limits(State(world): State<Arc<World>>) -> Json<Value> {

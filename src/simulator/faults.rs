@@ -182,6 +182,11 @@ impl Faults {
         Some(answer)
     }
 
+    /// Nothing is ordered any more.
+    pub(crate) fn call_off(&mut self) {
+        self.0.clear();
+    }
+
     /// The orders that wait, API by API.
     pub(crate) fn waiting(&self) -> Vec<&Fault> {
         [Api::Token, Api::Send, Api::Query, Api::Recall].iter().filter_map(|api| self.0.get(api)).flatten().collect()

@@ -1,7 +1,7 @@
 //! Logs go to standard error: as text on a terminal, as JSON otherwise. `RUST_LOG` filters.
 //!
 //! Message reads alone, fields are for querying. The fields are `source`, `receiver`, `app`, `event`, `delivery`,
-//! `message`, `outcome`, `code`, `error`, `path`: the contract's words.
+//! `message_id`, `outcome`, `code`, `error`, `path`: the contract's words, but that of `message` is the text.
 
 use std::io::IsTerminal;
 

@@ -124,6 +124,18 @@ fn law_7_dingtalks_answers_are_judged_in_one_room() {
     }
 }
 
+/// A log line's text is its field `message`: a second one of that name would take its place in JSON.
+#[test]
+fn no_log_field_stands_where_the_text_of_the_line_stands() {
+    for file in source_files() {
+        let text = program(&file);
+        for call in text.split("tracing::").skip(1) {
+            let fields = call.split('"').next().unwrap_or_default();
+            assert!(!fields.contains("message ="), "{}: {}", file.display(), fields.trim());
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_and_none_is_too_long() {
     for file in source_files().into_iter().chain(rust_files("tests")) {

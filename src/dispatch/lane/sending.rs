@@ -198,7 +198,7 @@ impl Lane {
             }
         }
         if let Some(verdict) = verdict {
-            tracing::info!(receiver, message = %claimed.message, %outcome, code = verdict.code, hint = verdict.hint, "an attempt was not sent");
+            tracing::info!(receiver, message_id = %claimed.message, %outcome, code = verdict.code, hint = verdict.hint, "an attempt was not sent");
         }
     }
 }

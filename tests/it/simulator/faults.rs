@@ -210,6 +210,19 @@ async fn the_faults_that_wait_are_shown_as_they_were_ordered() {
     assert_eq!(bench.control("GET", "/sim/faults", None).await.body, json!(orders));
 }
 
+#[tokio::test]
+async fn what_is_ordered_can_be_called_off_and_nothing_else_is_forgotten() {
+    let bench = Bench::start().await;
+    order(&bench, json!({ "kind": "html" }), 3).await;
+    assert_eq!(post(&bench).send().await.unwrap().status(), 502);
+
+    assert_eq!(bench.control("DELETE", "/sim/faults", None).await.body, json!([]));
+
+    assert_eq!(bench.control("GET", "/sim/faults", None).await.body, json!([]));
+    assert_ne!(post(&bench).send().await.unwrap().status(), 502);
+    assert_eq!(bench.control("GET", "/sim/calls", None).await.body.as_array().unwrap().len(), 2);
+}
+
 async fn order(bench: &Bench, answer: Value, times: u32) {
     let ordered = json!({ "api": "send", "times": times, "answer": answer });
     assert_eq!(bench.control("POST", "/sim/faults", Some(ordered)).await.status, 200);
