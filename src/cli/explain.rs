@@ -25,7 +25,7 @@ pub fn explain(code: &str, language: Language) -> Result<String, String> {
     let means = |word: &str, meaning: &str| language.of(format!("{word} ({meaning})"), format!("{word}（{meaning}）"));
     let mut lines = vec![
         known.code.to_owned(),
-        format!("  {class}{colon}{}", means(known.class.as_str(), of_class(known.class, language))),
+        format!("  {class}{colon}{}", means(known.class.as_str(), of_class(&known, language))),
         format!("  {scope}{colon}{}", means(known.scope_word(), of_scope(known.scope, language))),
         format!("  {from}{colon}{}", origin(&known, language)),
         String::new(),
@@ -70,8 +70,11 @@ fn unknown(code: &str, language: Language) -> String {
     }
 }
 
-fn of_class(class: Class, language: Language) -> &'static str {
-    match class {
+fn of_class(known: &Explanation, language: Language) -> &'static str {
+    match known.class {
+        Class::Blocked if known.code == KEPT => {
+            language.of("only what is not critical, for this month", "仅限非严重消息，仅限本月")
+        }
         Class::Throttled => language.of("too fast", "发送过快"),
         Class::Unavailable => language.of("it may work later", "稍后可能恢复"),
         Class::Blocked => language.of("someone must mend a setting", "需要人工修改设置"),
@@ -101,6 +104,9 @@ fn origin(known: &Explanation, language: Language) -> String {
     language.of(format!("DingTalk ({calls}), HTTP {status}"), format!("钉钉（{calls}），HTTP {status}"))
 }
 
+/// Our word for a month whose rest is kept: of all that is told as blocked the only one under which the app goes on.
+const KEPT: &str = "month_kept_for_critical";
+
 /// What follows from a code: one sentence of the contract's tables each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Course {
@@ -113,6 +119,7 @@ enum Course {
     NotConfigured,
     AppBlocked,
     MonthOver,
+    KeptForCritical,
     Plainer,
     Refreshed,
     /// Known of queries alone: no send is concerned.
@@ -124,6 +131,7 @@ impl Course {
         match (known.class, known.scope) {
             _ if known.api == "query" => Self::Asking,
             _ if known.code == "not_configured" => Self::NotConfigured,
+            _ if known.code == KEPT => Self::KeptForCritical,
             (Class::Token, _) => Self::Refreshed,
             (Class::Refused, _) => Self::Plainer,
             (Class::Throttled, Scope::Channel | Scope::Message) => Self::ChannelCools,
@@ -173,6 +181,11 @@ impl Course {
             Self::MonthOver => language.of(
                 "the queues are kept, nothing dies, and the attempt does not count. The app is blocked.",
                 "保留队列，不丢弃投递，本次尝试不计数。应用被阻塞（blocked）。",
+            ),
+            Self::KeptForCritical => language.of(
+                "critical messages go at once and take along what waits in their lane. The rest is kept and nothing dies; \
+                 its lanes flow, and page and API say what they wait for.",
+                "严重消息照常立即发出，并带走所在队列中排队的消息。其余投递保留在队列中，不会丢弃；页面和 API 会显示在等什么。",
             ),
             Self::Plainer => language.of(
                 "a plainer form of the message is tried where there is one; refused in every form, the delivery is \
@@ -234,7 +247,13 @@ impl Course {
                 let probes = mended_or_probed(language);
                 language.of(format!("while the app is blocked, {probes}"), format!("应用被阻塞期间，{probes}"))
             }
-            Self::MonthOver if matches!(known.code, "month_used_up" | "month_kept_for_critical") => language.of(
+            Self::KeptForCritical => language.of(
+                "nothing: what is not critical goes with the next critical message of its lane, when the month turns in \
+                 Shanghai, or when calls_per_month is raised.",
+                "无需探测：非严重消息随所在队列的下一条严重消息发出，或等到北京时间下月初，或调高 calls_per_month 后发出。",
+            )
+            .to_owned(),
+            Self::MonthOver if known.code == "month_used_up" => language.of(
                 "nothing before the month turns in Shanghai or calls_per_month is raised.",
                 "北京时间下月初或调高 calls_per_month 之前不再调用。",
             )
@@ -304,7 +323,7 @@ mod tests {
     use super::*;
 
     /// One code of every course.
-    const ONE_OF_EACH: [&str; 13] = [
+    const ONE_OF_EACH: [&str; 14] = [
         "send.too.fast",
         "too.many.group",
         "punish",
@@ -315,6 +334,7 @@ mod tests {
         "not_configured",
         "Forbidden.AccessDenied.IpNotInWhiteList",
         "Forbidden.AccessDenied.ApiCountLimitForOrg",
+        "month_kept_for_critical",
         "contain.unsafe.url",
         "InvalidAuthentication",
         "processQueryKey.expireTime",
@@ -354,6 +374,19 @@ mod tests {
     fn the_month_that_our_own_count_ends_is_not_asked_for() {
         let text = explain("month_used_up", Language::En).unwrap();
         assert!(text.ends_with("nothing before the month turns in Shanghai or calls_per_month is raised.\n"), "{text}");
+    }
+
+    #[test]
+    fn a_month_that_is_kept_for_what_is_critical_blocks_no_app() {
+        for language in Language::ALL {
+            let text = explain(KEPT, language).unwrap();
+            assert_eq!(
+                text.matches("blocked").count(),
+                1,
+                "as the class of the code, for what is not critical: {text}"
+            );
+            assert!(!text.contains("阻塞"), "{text}");
+        }
     }
 
     #[test]

@@ -148,6 +148,11 @@ impl Channel {
         self.inner().pace.rate().get()
     }
 
+    /// The configured rate, if throttling has lowered it.
+    pub fn slowed_down_from(&self) -> Option<u32> {
+        self.inner().pace.lowered().map(|_| self.settings.messages_per_minute.get())
+    }
+
     /// How many messages may go at `now`, one at once after the other. Takes nothing: by this a lane knows how busy its
     /// group is. The app's calls a second say nothing of that, they are free again in a moment.
     pub fn permits(&self, now: Timestamp) -> usize {

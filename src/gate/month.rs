@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::dingtalk::codes;
 use crate::gate::Gate;
 use crate::model::budget::{Budget, Calls, Spacing, Used};
-use crate::model::health::{Block, Cause, Health};
+use crate::model::health::{Block, Cause, Health, later};
 use crate::model::language::Language;
 use crate::model::month::Month;
 use crate::model::name::Name;
@@ -95,9 +95,12 @@ impl Gate {
         self.turns.went(receiver, critical, now);
     }
 
-    /// How many lanes of the organisation wait for their turn.
-    pub fn lanes_in_line(&self) -> usize {
-        self.turns.standing().0
+    /// About when the turn of a lane that stands in line comes, if messages stay so far apart; `None`: it stands in none.
+    pub fn turn_at(&self, receiver: &Name, spacing: Duration, now: Timestamp) -> Option<Timestamp> {
+        let (before, last) = self.turns.before(receiver)?;
+        let due = last.map_or(now, |last| later(last.min(now), spacing)).max(now);
+        let theirs = spacing.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
+        Some(later(due, theirs))
     }
 
     /// Until when the relay asks nobody who has read what, if that must rest at `now`.

@@ -73,10 +73,11 @@ impl Turns {
         self.inner().line.clear();
     }
 
-    /// How many lanes stand in line, and when the last message went that told of nothing critical.
-    pub fn standing(&self) -> (usize, Option<Timestamp>) {
+    /// How many lanes stand before this one, and when the last turn was taken; `None`: it does not stand in line.
+    pub fn before(&self, lane: &Name) -> Option<(usize, Option<Timestamp>)> {
         let inner = self.inner();
-        (inner.line.len(), inner.last)
+        let place = inner.line.iter().position(|waiting| waiting.lane == *lane)?;
+        Some((place, inner.last))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -169,7 +170,7 @@ mod tests {
             assert_eq!(turns.ask(name, MINUTE, at(1)), Err(at(60)));
         }
         turns.went(&a, true, at(30));
-        assert_eq!(turns.standing(), (1, Some(at(0))));
+        assert_eq!((turns.before(&a), turns.before(&b)), (None, Some((0, Some(at(0))))));
         assert_eq!(turns.ask(&b, MINUTE, at(60)), Ok(()));
     }
 

@@ -15,8 +15,10 @@ pub fn lane(receiver: &Name, settings: &Receiver, gate: &Gate, channel: &Channel
     LaneState {
         receiver: receiver.to_string(),
         display_name: settings.display_name.clone(),
+        app: Some(settings.app.clone()),
         state: Standing::of(&health),
         messages_per_minute: Some(channel.messages_per_minute()),
+        slowed_down_from: channel.slowed_down_from(),
         cooling_until: cooling_until(&health),
         down: BlockView::of_an_outage(&health),
         blocked: BlockView::of_a_block(&health),
@@ -37,7 +39,6 @@ pub fn app(gate: &Gate, now: Timestamp) -> AppState {
         calls_per_month: gate.budget().map(|budget| budget.calls_per_month),
         calls_allowed: gate.calls(),
         budget: gate.budget(),
-        lanes_in_line: gate.lanes_in_line(),
         down: BlockView::of_an_outage(&health),
         blocked: BlockView::of_a_block(&health),
     }

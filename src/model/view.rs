@@ -89,10 +89,14 @@ pub struct LaneState {
     pub receiver: String,
     /// Shown beside the name.
     pub display_name: Option<String>,
+    /// The app it goes through; `None` for a receiver that is configured no more.
+    pub app: Option<Name>,
     /// Whether it flows: the worse one of its channel and its app.
     pub state: Standing,
     /// The rate it goes at now; `None` for a receiver that is configured no more.
     pub messages_per_minute: Option<u32>,
+    /// The configured rate, while the lane goes slower because DingTalk said "too fast".
+    pub slowed_down_from: Option<u32>,
     /// When the cool-down ends, while there is one.
     pub cooling_until: Option<Timestamp>,
     /// Why its app is down, while it is.
@@ -115,6 +119,31 @@ pub struct LaneView {
     pub oldest_at: Option<Timestamp>,
     /// When the pause ends that a human has put it into, while there is one. Its state is what it would be without.
     pub paused_until: Option<Timestamp>,
+    /// What holds its queue although the lane flows; `None`: nothing but its limits, or its state and its pause say it.
+    pub waits_for: Option<Wait>,
+}
+
+/// What holds the queue of a lane that flows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// What it waits for.
+    pub why: WaitsFor,
+    /// When that comes by itself: a turn of the month about then, anything else exactly.
+    pub until: Timestamp,
+    /// The same for a person.
+    pub reason: String,
+}
+
+/// What a lane that flows can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitsFor {
+    /// The calls of the month: it has none left for what is not critical, or the lane's turn has not come.
+    Month,
+    /// Company: everything in it may wait for another message to go along with.
+    Company,
+    /// The next try of what has failed.
+    Retry,
 }
 
 /// How an app stands, apart from its calls of this month.
@@ -139,9 +168,6 @@ pub struct AppState {
     /// What the month is made of.
     #[serde(skip)]
     pub budget: Option<Budget>,
-    /// How many lanes of its organisation wait for their turn because the month runs ahead of the calendar.
-    #[serde(skip)]
-    pub lanes_in_line: usize,
     /// Why it is down, while it is.
     pub down: Option<BlockView>,
     /// What blocks it, while something does.
@@ -167,7 +193,7 @@ pub struct AppView {
 pub struct Paced {
     /// How far apart messages that are not critical go, over all lanes of the organisation; `None`: none goes.
     pub every_seconds: Option<u64>,
-    /// How many lanes wait for their turn.
+    /// How many lanes wait for the month's sake.
     pub lanes: usize,
     /// When it ends by itself, if nothing goes before.
     pub until: Option<Timestamp>,

@@ -17,6 +17,7 @@ pub mod recall;
 pub mod reload;
 pub mod selection;
 pub mod send;
+pub mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,8 +91,15 @@ impl Operator {
     }
 
     /// Every configured lane as it stands at `now`, and every lane that still holds deliveries of a receiver that is
-    /// configured no more.
+    /// configured no more; with what holds those that flow.
     pub async fn lanes(&self, now: Timestamp) -> Result<Vec<LaneView>, StoreError> {
+        let mut views = self.queues(now).await?;
+        self.tell_waits(&mut views, now).await?;
+        Ok(views)
+    }
+
+    /// The same without what holds those that flow, which nobody wants to know at every scrape.
+    pub async fn queues(&self, now: Timestamp) -> Result<Vec<LaneView>, StoreError> {
         let waiting = self.store.lanes().await?;
         let mut views = join((self.lanes)(), waiting);
         for PauseRow { receiver, until } in self.store.pauses().await? {
@@ -103,14 +111,13 @@ impl Operator {
 
     /// Every configured app with its organisation's calls of the month that `now` falls into.
     pub async fn apps(&self, now: Timestamp) -> Result<Vec<AppView>, StoreError> {
-        let month = Month::of(now);
         let mut views = Vec::new();
         for app in (self.apps)() {
-            let calls = self.store.calls(&app.organisation, month).await?;
-            let used = Used { calls, critical: self.store.critical_calls(&app.organisation, month).await? };
-            let (projected_calls, paced) = (projected(calls, now), paced(&app, used, now));
-            views.push(AppView { app, calls_this_month: calls, projected_calls, paced });
+            let used = self.used(&app.organisation, now).await?;
+            let (projected_calls, paced) = (projected(used.calls, now), paced(&app, used, now));
+            views.push(AppView { app, calls_this_month: used.calls, projected_calls, paced });
         }
+        self.count_held(&mut views, now).await?;
         Ok(views)
     }
 
@@ -132,7 +139,7 @@ fn join(lanes: Vec<LaneState>, waiting: Vec<LaneRow>) -> Vec<LaneView> {
     for lane in lanes {
         let row = waiting.remove(&lane.receiver);
         let (queued, oldest_at) = row.map(|row| (row.queued, row.oldest_at)).unwrap_or_default();
-        views.push(LaneView { lane, queued, oldest_at, paused_until: None });
+        views.push(LaneView { lane, queued, oldest_at, paused_until: None, waits_for: None });
     }
     views.extend(waiting.into_values().map(left_behind));
     views
@@ -150,19 +157,21 @@ fn left_behind(row: LaneRow) -> LaneView {
     let lane = LaneState {
         receiver: row.receiver,
         display_name: None,
+        app: None,
         state: Standing::Blocked,
         messages_per_minute: None,
+        slowed_down_from: None,
         cooling_until: None,
         down: None,
         blocked: Some(blocked),
         fallback: None,
     };
-    LaneView { lane, queued: row.queued, oldest_at: row.oldest_at, paused_until: None }
+    LaneView { lane, queued: row.queued, oldest_at: row.oldest_at, paused_until: None, waits_for: None }
 }
 
-/// What holds back what is not critical, if the month does.
+/// What holds back what is not critical, if the month does; in how many lanes is counted later.
 fn paced(app: &AppState, used: Used, now: Timestamp) -> Option<Paced> {
-    let (lanes, kept) = (app.lanes_in_line, "month_kept_for_critical");
+    let (lanes, kept) = (0, "month_kept_for_critical");
     match app.budget?.spacing(used, now) {
         Spacing::Every(gap) if gap >= SHORTEST_SPACING => Some(Paced {
             every_seconds: Some(gap.as_secs()),
@@ -192,8 +201,10 @@ mod tests {
         LaneState {
             receiver: receiver.into(),
             display_name: None,
+            app: None,
             state: Standing::Flowing,
             messages_per_minute: Some(20),
+            slowed_down_from: None,
             cooling_until: None,
             down: None,
             blocked: None,

@@ -28,7 +28,10 @@ pub async fn show(
     let no_such = || ProblemAnswer::not_found("no delivery has this id");
     let Path(id) = id.map_err(|_not_utf8| no_such())?;
     let record = operator.delivery(&id).await.map_err(store_is_away)?.ok_or_else(no_such)?;
-    Ok(Json(deliveries::shown(&record)))
+    let mut shown = deliveries::shown(&record);
+    let waits_for = operator.waits_for(&record.delivery, Timestamp::now()).await.map_err(store_is_away)?;
+    shown["waits_for"] = json!(waits_for);
+    Ok(Json(shown))
 }
 
 /// `GET /api/v1/lanes`

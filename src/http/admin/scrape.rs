@@ -26,7 +26,7 @@ pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let now = Timestamp::now();
     // Of a store that cannot be asked nothing is told: an old depth or age would be a wrong one. Everything else is
     // still worth reading.
-    let looking = async { tokio::join!(operator.lanes(now), operator.apps(now)) };
+    let looking = async { tokio::join!(operator.queues(now), operator.apps(now)) };
     let (lanes, apps) = tokio::time::timeout(PATIENCE, looking).await.unwrap_or((Ok(vec![]), Ok(vec![])));
     let standing = metrics::momentary(|| {
         lanes.unwrap_or_default().iter().for_each(|lane| set(lane, now));

@@ -90,7 +90,7 @@ impl Notices {
                 voice: Voice { language: settings.style.language, zone: &settings.style.timezone, page },
             }
         });
-        let (apps, lanes) = (self.operator.apps(now).await?, self.operator.lanes(now).await?);
+        let (apps, lanes) = (self.operator.apps(now).await?, self.operator.queues(now).await?);
         let Book { told, tolls } = self.operator.store.book().await?;
         let mut open: BTreeMap<String, Told> = told.into_iter().map(|told| (told.subject.clone(), told)).collect();
         for toll in tolls {

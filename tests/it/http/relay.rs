@@ -276,7 +276,9 @@ fn lanes() -> Vec<LaneState> {
         receiver: "oncall".into(),
         display_name: Some("支付告警群".into()),
         state: Standing::Flowing,
+        app: Some(name("ops")),
         messages_per_minute: Some(20),
+        slowed_down_from: None,
         cooling_until: None,
         down: None,
         blocked: None,
@@ -310,7 +312,6 @@ fn apps() -> Vec<AppState> {
         calls_per_month: Some(5000),
         calls_allowed: Some(Calls { critical: 5000, others: 4000 }),
         budget: None,
-        lanes_in_line: 0,
         down: None,
         blocked: None,
     }]

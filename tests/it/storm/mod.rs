@@ -5,6 +5,7 @@ mod by_hand;
 mod company;
 mod flood;
 mod full;
+mod held;
 mod late;
 mod moments;
 mod paced;

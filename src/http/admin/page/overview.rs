@@ -12,7 +12,7 @@ use crate::http::admin::page::listing::Query;
 use crate::http::admin::page::moment::{grouped, moment};
 use crate::http::admin::page::rows;
 use crate::model::delivery::State;
-use crate::model::view::{AppState, AppView, BlockView, LaneView, Standing};
+use crate::model::view::{AppState, AppView, BlockView, LaneView, Standing, WaitsFor};
 use crate::operator::deliveries::Listed;
 
 /// What was found to show.
@@ -60,22 +60,33 @@ fn apps(apps: &[AppView], now: Timestamp) -> Vec<Value> {
 /// One line over all of it.
 fn summary(lanes: &[LaneView]) -> String {
     let waiting: u64 = lanes.iter().map(|view| view.queued).sum();
-    let troubled = lanes.iter().filter(|view| !flows(view)).count();
-    let stand = match (lanes.len(), troubled) {
+    let all = lanes.len();
+    let held = lanes.iter().filter(|view| is_held(view)).count();
+    let troubled = lanes.iter().filter(|view| !flows(view)).count() - held;
+    let counts =
+        [(troubled, "does not flow", "do not flow"), (held, "is held for the month", "are held for the month")];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let mut parts: Vec<_> = counts
+        .map(|(count, one, more)| format!("{count} of {all} lanes {}", if count == 1 { one } else { more }))
+        .collect();
+    match (all, parts.is_empty()) {
         (0, _) => return String::new(),
-        (1, 0) => "the lane flows".to_owned(),
-        (all, 0) => format!("all {all} lanes flow"),
-        (all, some) => format!("{some} of {all} lanes {} not flow", if some == 1 { "does" } else { "do" }),
-    };
-    format!(
-        "{stand} · {}",
-        if waiting == 0 { "nothing waits".to_owned() } else { format!("{} queued", grouped(waiting)) }
-    )
+        (1, true) => parts.push("the lane flows".to_owned()),
+        (_, true) => parts.push(format!("all {all} lanes flow")),
+        (_, false) => {}
+    }
+    parts.push(if waiting == 0 { "nothing waits".to_owned() } else { format!("{} queued", grouped(waiting)) });
+    parts.join(" · ")
 }
 
 /// Whether what waits in a lane goes by itself before long.
 pub(super) fn flows(view: &LaneView) -> bool {
-    view.lane.state == Standing::Flowing && view.paused_until.is_none()
+    view.lane.state == Standing::Flowing && view.paused_until.is_none() && !is_held(view)
+}
+
+/// Whether what waits in a lane that could send is held for the month's sake.
+pub(super) fn is_held(view: &LaneView) -> bool {
+    view.waits_for.as_ref().is_some_and(|wait| wait.why == WaitsFor::Month)
 }
 
 /// Whether the lane's receiver is configured.
@@ -104,6 +115,12 @@ pub(super) fn lane(view: &LaneView, now: Timestamp) -> Value {
         queued => grouped(view.queued),
         oldest => view.oldest_at.map(|at| moment(at, now)),
         rate => view.lane.messages_per_minute,
+        slowed_down_from => view.lane.slowed_down_from,
+        is_held => is_held(view),
+        waits_for => view.waits_for.as_ref().map(|wait| context! {
+            reason => wait.reason.as_str(),
+            until => moment(wait.until, now),
+        }),
         paused_until => view.paused_until.map(|at| moment(at, now)),
         fallback => view.lane.fallback.as_deref(),
         cooling_until => view.lane.cooling_until.map(|at| moment(at, now)),

@@ -9,8 +9,9 @@ use minijinja::{Value, context};
 use crate::http::admin::page::markdown::is_web;
 use crate::http::admin::page::message;
 use crate::http::admin::page::moment::{counted, moment, utc};
-use crate::http::admin::page::overview::{flows, is_configured, lane, others};
+use crate::http::admin::page::overview::{flows, is_configured, is_held, lane, others};
 use crate::model::delivery::{Delivery, DeliveryRecord, State};
+use crate::model::event::Severity;
 use crate::model::message::Attempt;
 use crate::model::view::LaneView;
 
@@ -25,6 +26,7 @@ pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[
         delivery => row(&record.delivery, now),
         buttons => buttons(&record.delivery, lanes),
         has_lane => own.is_some(),
+        is_held => waits_in.is_some_and(is_held) && record.delivery.severity != Severity::Critical,
         waits_in => waits_in.map(|view| lane(view, now)),
         event => context! {
             id => record.delivery.event.to_string(),

@@ -7,7 +7,7 @@ use crate::model::event::{Severity, Status};
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{DeliveryId, EventId, MessageId};
 use crate::model::outcome::Outcome;
-use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Paced, Standing as Flow};
+use crate::model::view::{AppState, AppView, BlockView, LaneState, LaneView, Paced, Standing as Flow, Wait, WaitsFor};
 use crate::operator::deliveries::Listed;
 
 const HOSTILE: &str = r#"<script>alert(1)</script>"'&"#;
@@ -104,7 +104,9 @@ fn lane_blocked_by(reason: &str) -> LaneView {
             receiver: "oncall".into(),
             display_name: Some(reason.into()),
             state: Flow::Blocked,
+            app: Some("ops".parse().unwrap()),
             messages_per_minute: Some(20),
+            slowed_down_from: None,
             cooling_until: None,
             down: None,
             blocked: Some(blocked),
@@ -113,6 +115,7 @@ fn lane_blocked_by(reason: &str) -> LaneView {
         queued: 3,
         oldest_at: Some("2026-11-21T09:00:00Z".parse().unwrap()),
         paused_until: None,
+        waits_for: None,
     }
 }
 
@@ -133,7 +136,6 @@ fn app_of(projected_calls: u64) -> AppView {
         calls_per_month: Some(5000),
         calls_allowed: None,
         budget: None,
-        lanes_in_line: 0,
         down: Some(down),
         blocked: None,
     };
@@ -160,6 +162,45 @@ fn what_waits_says_why_where_its_lane_does_not_flow() {
     let sent =
         DeliveryRecord { delivery: Delivery { state: Standing::Delivered, ..queued.delivery.clone() }, ..queued };
     assert!(!html_of_delivery(&sent).contains("robot.missing"), "that is over");
+}
+
+#[test]
+fn a_lane_that_is_held_for_the_month_is_not_shown_as_one_that_flows() {
+    let reason = "Held for the month: not critical, and 48 of 60 calls are used.";
+    let until = "2026-11-30T16:00:00Z".parse().unwrap();
+    let lane = lane_blocked_by("r");
+    let lane = LaneView {
+        lane: LaneState { state: Flow::Flowing, blocked: None, slowed_down_from: Some(30), ..lane.lane },
+        waits_for: Some(Wait { why: WaitsFor::Month, until, reason: reason.into() }),
+        ..lane
+    };
+    let index = read(&html_of_index(std::slice::from_ref(&lane), &[], &[], ""));
+    assert!(index.contains("1 of 1 lanes is held for the month · 3 queued"), "{index}");
+    assert!(index.contains(reason) && index.contains("Expected 2026-11-30 16:00:00 UTC"), "{index}");
+    assert!(!index.contains("flowing"), "{index}");
+    assert!(index.contains("20 a minute, slowed down from 30"), "{index}");
+
+    let record = record_titled("t", "https://example.com");
+    for (severity, says) in [(Severity::Warning, true), (Severity::Critical, false)] {
+        let delivery = Delivery { state: Standing::Queued, severity, message: None, ..record.delivery.clone() };
+        let queued = DeliveryRecord { delivery, attempt_log: vec![], ..record.clone() };
+        let page = rows::delivery(&queued, &[], std::slice::from_ref(&lane), now());
+        let text = read(&show("delivery.html", context! { notice => (), ..page }, now()).unwrap().0);
+        assert_eq!(text.contains("There was none yet: it is held for the month"), says, "{text}");
+    }
+}
+
+#[test]
+fn a_paused_lane_does_not_say_that_it_flows_and_one_that_is_also_blocked_says_both() {
+    let blocked = LaneView { paused_until: Some("2026-11-21T13:00:00Z".parse().unwrap()), ..lane_blocked_by("r") };
+    let lane = LaneState { state: Flow::Flowing, blocked: None, ..blocked.lane.clone() };
+    let paused = LaneView { lane, ..blocked.clone() };
+    let badges = |lane: LaneView| {
+        let html = html_of_index(&[lane], &[], &[], "");
+        ["flowing", "blocked", "paused"].map(|word| html.contains(&format!("badge {word}\">{word}")))
+    };
+    assert_eq!(badges(paused), [false, false, true]);
+    assert_eq!(badges(blocked), [false, true, true]);
 }
 
 #[test]
