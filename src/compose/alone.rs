@@ -69,9 +69,9 @@ fn with_link(content: Content, page: Button) -> Content {
 /// The content that says of itself when it should have come.
 fn late(content: Content, part: &Part<'_>, setting: &Setting<'_>) -> Content {
     let (language, zone) = (setting.style.language, &setting.style.timezone);
-    let clock = format!("{} {}", clock(part.created_at, setting.now, zone), spoken::zone(setting.now, zone));
+    let clock = format!("{} {}", clock(part.received_at, setting.now, zone), spoken::zone(setting.now, zone));
     let header = format!("> {}\n\n{}", words::late_from(&clock, language), content.header);
-    Content { title: format!("{}{}", words::late(language), content.title), header, ..content }
+    Content { title: headline::late(&content.title, language), header, ..content }
 }
 
 /// The content with what changed alone, and a headline that says so.

@@ -22,6 +22,7 @@ use crate::compose::told::{self, Told};
 use crate::compose::{Made, Part, Setting, alone, strip, words};
 use crate::model::content::{Button, Unchanged};
 use crate::model::event::Status;
+use crate::model::form::Style;
 use crate::model::spoken;
 
 /// How many of what did not change are said one by one, where nothing else is.
@@ -43,9 +44,10 @@ pub(crate) fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) 
     let page = page(told.len(), setting);
     let footer = [notes(parts, setting), page.as_ref().map(link).unwrap_or_default()];
     let footer = footer.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
-    let late = setting.late.then(|| span(parts)).flatten();
-    let truncated = truncated(parts);
-    Digest { truncated, ..Digest::of(told, *setting, late) }.message(&footer, page.as_slice(), budget)
+    let (came, truncated) = (span(parts), truncated(parts));
+    let late = came.filter(|_| setting.late);
+    let old = came.map(|(first, _)| first).filter(|first| !setting.late && *first < setting.stale_before);
+    Digest { truncated, ..Digest::of(told, *setting, late, old) }.message(&footer, page.as_slice(), budget)
 }
 
 /// One part of which the receiver knows everything.
@@ -54,9 +56,9 @@ pub(crate) fn repeated(part: &Part<'_>, told: Vec<Told<'_>>, setting: &Setting<'
     let footer = [part.content.footer.trim(), &page.as_ref().map(link).unwrap_or_default()].join(BREAK);
     let buttons: Vec<_> = part.content.buttons.iter().cloned().chain(page).collect();
     let setting = Setting { max_items: setting.max_items.min(FEW), ..*setting };
-    let late = setting.late.then_some((part.created_at, part.created_at));
+    let late = setting.late.then_some((part.received_at, part.received_at));
     let truncated = part.content.truncated;
-    Digest { truncated, ..Digest::of(told, setting, late) }.message(footer.trim(), &buttons, budget)
+    Digest { truncated, ..Digest::of(told, setting, late, None) }.message(footer.trim(), &buttons, budget)
 }
 
 /// Whom the parts were meant for, as far as they were taken over: each note once, with the share of the items that it is
@@ -92,9 +94,9 @@ pub(crate) fn link(button: &Button) -> String {
     format!("[{}]({})", button.title, button.url)
 }
 
-/// When the first and the last of the parts were accepted.
+/// When the first and the last of the parts came.
 fn span(parts: &[Part<'_>]) -> Option<(Timestamp, Timestamp)> {
-    let times = || parts.iter().map(|part| part.created_at);
+    let times = || parts.iter().map(|part| part.received_at);
     times().min().zip(times().max())
 }
 
@@ -120,7 +122,14 @@ struct Digest<'c, 's> {
 }
 
 impl<'c, 's> Digest<'c, 's> {
-    fn of(mut told: Vec<Told<'c>>, setting: Setting<'s>, late: Option<(Timestamp, Timestamp)>) -> Self {
+    /// `late`: from when to when its parts came, if it is late; `old`: when the first came, if that is late and the
+    /// rest is not.
+    fn of(
+        mut told: Vec<Told<'c>>,
+        setting: Setting<'s>,
+        late: Option<(Timestamp, Timestamp)>,
+        old: Option<Timestamp>,
+    ) -> Self {
         let telling = Telling::of(&told);
         told.sort_by_cached_key(Told::rank);
         let headline = headline::of_digest(&told, &setting, late);
@@ -129,9 +138,10 @@ impl<'c, 's> Digest<'c, 's> {
             std::mem::swap(&mut list, &mut aside);
         }
         let lasts = list.iter().any(|told| told.item.status == Status::Firing);
-        let zone = spoken::zone(setting.now, &setting.style.timezone);
-        let zone = words::times_in(&zone, lasts, setting.style.language);
-        let shared = [telling.shared(), zone].into_iter().filter(|text| !text.is_empty());
+        let Style { language, timezone, .. } = setting.style;
+        let zone = words::times_in(&spoken::zone(setting.now, timezone), lasts, *language);
+        let old = old.map(|first| words::gathered(&spoken::clock(first, setting.now, timezone), *language));
+        let shared = [old.unwrap_or_default(), telling.shared(), zone].into_iter().filter(|text| !text.is_empty());
         let head = format!("{}\n\n> {}", headline.heading(), shared.collect::<Vec<_>>().join(" · "));
         Self { title: headline.title(), head, setting, list, aside, telling, truncated: 0 }
     }
@@ -269,7 +279,7 @@ mod tests {
         let part = |n: usize| Part {
             content: &contents[n],
             order_key: &keys[n],
-            created_at: at("03:10"),
+            received_at: at("03:10"),
             known: Some(&known[n]),
         };
         let parts: Vec<_> = (0..1_000).map(part).collect();

@@ -1,8 +1,8 @@
 //! What is said first: the title of the push banner and the heading of the text.
 //!
 //! Counts come first, the worst first among them, then the worst name: that is what a person reads on a locked screen
-//! and decides by. The banner has 40 characters; what does not fit there stands in the heading. Knows no
-//! bytes.
+//! and decides by. The icon is that of the worst there is: no green tick while anything fires. The banner has 40
+//! characters; what does not fit there stands in the heading. Knows no bytes.
 
 use jiff::Timestamp;
 
@@ -29,6 +29,8 @@ pub(crate) struct Headline<'h> {
     pub(crate) late: &'static str,
     /// `3 critical`, `41 warning`, …: the worst first.
     pub(crate) counts: Vec<String>,
+    /// The same in fewer letters, in ever fewer, for a title in which they do not all have room.
+    pub(crate) shorter: Vec<Vec<String>>,
     /// How many of them do not give way to the name in a title.
     pub(crate) firm: usize,
     /// What stands between the counts.
@@ -49,8 +51,10 @@ pub(crate) fn of_digest<'h>(
 ) -> Headline<'h> {
     let language = setting.style.language;
     let news = || told.iter().filter(|told| !told.unchanged);
-    let mut counts = Tally::of(news().map(Told::kind)).parts(language);
-    counts.extend(words::unchanged(told, language));
+    let [on, over] = [false, true]
+        .map(|over| Tally::of(news().filter(|told| told.is_over() == over).map(Told::kind)).parts(language));
+    let standing = Standing::of(told);
+    let with = |still: &[String]| [&on, still, &over, &standing.over(language)].concat();
     let zone = &setting.style.timezone;
     let clock = |time| spoken::clock(time, setting.now, zone);
     let late = late.map(|(from, to)| (clock(from), clock(to)));
@@ -60,22 +64,75 @@ pub(crate) fn of_digest<'h>(
         None if news().next().is_none() => (String::new(), since(told, &clock, language)),
         None => <(String, String)>::default(),
     };
-    let worst = news().next().or(told.first());
     let late = if late.is_some() { words::late(language) } else { "" };
-    let (icon, name) = (icon(worst), name(worst));
-    Headline { icon, late, counts, firm: 2, comma: comma(language), span, when, name }
+    let (icon, name) = (icon(worst(told)), name(told));
+    let [counts, shorter @ ..] = standing.firing_in_ways(language).map(|still| with(&still));
+    Headline { icon, late, counts, shorter: shorter.into(), firm: 2, comma: comma(language), span, when, name }
 }
 
 /// What a group of which the receiver knows a part says first: `1 new · 2 resolved · 47 still firing`.
 pub(crate) fn of_changes<'h>(told: &[Told<'h>], language: Language) -> Headline<'h> {
     let news = || told.iter().filter(|told| !told.unchanged);
-    let new = news().filter(|told| told.item.status == Status::Firing).count();
-    let others = Tally::of(news().filter(|told| told.item.status != Status::Firing).map(Told::kind));
-    let mut counts: Vec<_> = (new > 0).then(|| words::new(new, language)).into_iter().collect();
-    counts.extend(others.parts(language));
-    counts.extend(words::unchanged(told, language));
-    let worst = news().min_by_key(|told| told.rank());
-    Headline { icon: icon(worst), firm: counts.len(), counts, comma: " · ", name: name(worst), ..Headline::default() }
+    let (new, critical) = firing(news());
+    let others = Tally::of(news().filter(|told| told.item.status != Status::Firing).map(Told::kind)).parts(language);
+    let new: Vec<_> = (new > 0).then(|| words::new(new, critical, language)).into_iter().collect();
+    let standing = Standing::of(told);
+    let with = |still: &[String]| [&new, &others, still, &standing.over(language)].concat();
+    let [counts, shorter @ ..] = standing.firing_in_ways(language).map(|still| with(&still));
+    let (icon, name, firm) = (icon(worst(told)), name(told), counts.len());
+    Headline { icon, counts, shorter: shorter.into(), firm, comma: " · ", name, ..Headline::default() }
+}
+
+/// What stands as it was told last.
+pub(crate) struct Standing {
+    firing: usize,
+    /// How many of those that fire are critical.
+    critical: usize,
+    over: usize,
+}
+
+impl Standing {
+    /// Counts.
+    pub(crate) fn of(told: &[Told<'_>]) -> Self {
+        let unchanged = || told.iter().filter(|told| told.unchanged);
+        let (firing, critical) = firing(unchanged());
+        Self { firing, critical, over: unchanged().filter(|told| told.is_over()).count() }
+    }
+
+    /// `47 still firing (3 critical)`; none if none fires.
+    pub(crate) fn firing(&self, language: Language) -> Vec<String> {
+        some(self.firing, words::still_firing(self.firing, self.critical, language))
+    }
+
+    /// The same, shorter and shorter, how bad it is being left out last: `47 firing (3 critical)`, `47 still firing`.
+    fn firing_in_ways(&self, language: Language) -> [Vec<String>; 3] {
+        let how_bad = words::firing(self.firing, self.critical, language);
+        let briefly = words::still_firing(self.firing, 0, language);
+        [self.firing(language), some(self.firing, how_bad), some(self.firing, briefly)]
+    }
+
+    /// `2 resolved before`; none if none was.
+    pub(crate) fn over(&self, language: Language) -> Vec<String> {
+        some(self.over, words::resolved_before(self.over, language))
+    }
+}
+
+/// What is said of so many, if there are any.
+fn some(count: usize, said: String) -> Vec<String> {
+    if count > 0 { vec![said] } else { Vec::new() }
+}
+
+/// How many of these fire, and how many of those are critical.
+fn firing<'t, 'c: 't>(told: impl Iterator<Item = &'t Told<'c>>) -> (usize, usize) {
+    let firing = told.filter(|told| told.item.status == Status::Firing);
+    firing.fold((0, 0), |(all, critical), told| {
+        (all + 1, critical + usize::from(told.item.severity == Severity::Critical))
+    })
+}
+
+/// The worst of all, whatever the receiver knows.
+fn worst<'t, 'c>(told: &'t [Told<'c>]) -> Option<&'t Told<'c>> {
+    told.iter().min_by_key(|told| told.rank())
 }
 
 /// Since when the longest fires.
@@ -95,8 +152,18 @@ pub(crate) fn icon(told: Option<&Told<'_>>) -> &'static str {
     }
 }
 
-fn name<'h>(told: Option<&Told<'h>>) -> &'h str {
-    told.map_or("", |told| told.item.name.as_str())
+/// The name of the worst news; where all news is over, that of the worst which is not.
+fn name<'h>(told: &[Told<'h>]) -> &'h str {
+    let worst = told.iter().min_by_key(|told| (told.is_over(), told.unchanged, told.rank()));
+    worst.map_or("", |told| told.item.name.as_str())
+}
+
+/// A template's title that says that it is late, behind its icon like a digest's; at most 40 characters.
+pub(crate) fn late(title: &str, language: Language) -> String {
+    let late = words::late(language);
+    let parted = title.split_once(' ').filter(|(icon, _)| !icon.chars().any(char::is_alphanumeric));
+    let said = parted.map_or_else(|| format!("{late}{title}"), |(icon, rest)| format!("{icon} {late}{rest}"));
+    clipped(&said, LONGEST_TITLE)
 }
 
 impl Headline<'_> {
@@ -119,14 +186,28 @@ impl Headline<'_> {
 
     /// The counts that stand in a title. The mildest may give way to the name; the heading has them all.
     fn fitting_counts(&self, room: usize) -> String {
+        let (mut counts, mut most) = (&self.counts, self.fitting(&self.counts, room));
+        for shorter in &self.shorter {
+            let fitting = self.fitting(shorter, room);
+            if fitting > most {
+                (counts, most) = (shorter, fitting);
+            }
+        }
+        if most == 0 {
+            return clipped(counts.first().map_or("", String::as_str), room);
+        }
+        counts[..most].join(self.comma)
+    }
+
+    /// How many of the counts stand in a title.
+    fn fitting(&self, counts: &[String], room: usize) -> usize {
         let with_name = room.saturating_sub(letters(BEFORE_NAME) + self.least_name());
-        let counts = |most: usize| self.counts[..most].join(self.comma);
-        let fits = |room: usize| (1..=self.counts.len()).rev().find(|most| letters(&counts(*most)) <= room);
-        let most = match (fits(with_name), fits(room)) {
-            (Some(most), _) if most >= self.counts.len().min(self.firm) => most,
+        let fits =
+            |room: usize| (1..=counts.len()).rev().find(|most| letters(&counts[..*most].join(self.comma)) <= room);
+        match (fits(with_name), fits(room)) {
+            (Some(most), _) if most >= counts.len().min(self.firm) => most,
             (_, most) => most.unwrap_or(0),
-        };
-        if most == 0 { clipped(self.counts.first().map_or("", String::as_str), room) } else { counts(most) }
+        }
     }
 
     /// What stands between the counts and when.
@@ -165,7 +246,7 @@ mod tests {
         let counts = counts.iter().map(|count| (*count).to_owned()).collect();
         let late = if span.is_empty() { "" } else { "late: " };
         let (icon, when) = ("🔴", span.to_owned());
-        Headline { icon, late, counts, firm: 2, comma: ", ", span: span.to_owned(), when, name }
+        Headline { icon, late, shorter: vec![], counts, firm: 2, comma: ", ", span: span.to_owned(), when, name }
     }
 
     #[test]

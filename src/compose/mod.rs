@@ -40,8 +40,8 @@ pub struct Part<'c> {
     pub content: &'c Content,
     /// The key it keeps its order by: only what shares it can be the same alert.
     pub order_key: &'c str,
-    /// When it was accepted.
-    pub created_at: Timestamp,
+    /// When its event came: earlier than the delivery where that was taken over from another receiver.
+    pub received_at: Timestamp,
     /// What the receiver was told last of the alerts of this key; `None` where that is not known, or nothing was.
     /// Only that of a key's first part is looked at: the later ones are compared with the ones before.
     pub known: Option<&'c [Seen]>,
@@ -50,7 +50,7 @@ pub struct Part<'c> {
 impl<'c> Part<'c> {
     /// A content of which nothing is known but itself.
     pub fn of(content: &'c Content, now: Timestamp) -> Self {
-        Self { content, order_key: "", created_at: now, known: None }
+        Self { content, order_key: "", received_at: now, known: None }
     }
 }
 
@@ -65,8 +65,10 @@ pub struct Setting<'s> {
     pub unchanged: Unchanged,
     /// How many items of a digest are shown one by one.
     pub max_items: usize,
-    /// Whether all of it comes late, and is to say so.
+    /// Whether all of it comes late, and is to say so. It is so too where all of it came before `stale_before`.
     pub late: bool,
+    /// What came before this is old: a message that tells of it beside what is fresh says since when it gathered.
+    pub stale_before: Timestamp,
     /// An address where all of it is shown.
     pub page: Option<&'s str>,
     /// When it is made: times of another day are said with their date.
@@ -76,7 +78,16 @@ pub struct Setting<'s> {
 impl<'s> Setting<'s> {
     /// For a message that no queue and no earlier message stand behind.
     pub fn of(style: &'s Style, form: &'s Form, now: Timestamp) -> Self {
-        Self { style, form, unchanged: Unchanged::Show, max_items: 15, late: false, page: None, now }
+        Self {
+            style,
+            form,
+            unchanged: Unchanged::Show,
+            max_items: 15,
+            late: false,
+            stale_before: Timestamp::MIN,
+            page: None,
+            now,
+        }
     }
 }
 
@@ -102,6 +113,8 @@ pub struct Made {
 /// One part is a message of its own: its worst item stands there in full, then as many of the others as fit on a line
 /// each, the worst of them in full too where there is room; the rest is counted by severity. Several are a digest.
 pub fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) -> Made {
+    let is_old = !parts.is_empty() && parts.iter().all(|part| part.received_at < setting.stale_before);
+    let setting = &Setting { late: setting.late || is_old, ..*setting };
     match parts {
         [part] if !part.content.note.is_empty() => {
             let content = &alone::noted(part.content);

@@ -3,6 +3,9 @@
 mod counted;
 pub(crate) mod digest;
 mod forms;
+mod grave;
+mod old;
+mod read;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -89,6 +92,8 @@ fn notices_that_do_not_fit_are_counted_as_such() {
     let mixed = (0..70).map(|n| if n % 2 == 0 { notice(n) } else { item(1, "body") });
     let text = text(&content(mixed.collect()), BUDGET);
     assert!(text.contains("**+10 more** (5 critical, 5 notices)\n\n"), "{text}");
+    let grave = (0..70).map(|n| ContentItem { severity: Severity::Critical, ..notice(n) });
+    assert!(super::tests::text(&content(grave.collect()), BUDGET).contains("**+10 more**, all critical\n\n"));
 }
 
 #[test]

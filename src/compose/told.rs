@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::compose::Part;
 use crate::model::content::{ContentItem, Seen, Unchanged};
-use crate::model::event::{Severity, Status};
+use crate::model::event::{Severity, Status, precedence};
 
 /// One alert or notice with all that the parts say of it.
 #[derive(Debug, Clone)]
@@ -45,18 +45,18 @@ impl<'c> Told<'c> {
         self.unchanged &= unchanged;
     }
 
-    /// The worst first: what fires, then what happened, then what is over; by severity; the newest.
+    /// The worst first: by [`precedence`], then the newest.
     pub(crate) fn rank(&self) -> impl Ord + use<> {
-        let over = match self.item.status {
-            Status::Firing => 0,
-            Status::Notice => 1,
-            Status::Resolved => 2,
-        };
         let latest = match self.item.status {
             Status::Resolved => self.item.until.unwrap_or(self.item.since),
             Status::Firing | Status::Notice => self.item.since,
         };
-        (over, std::cmp::Reverse(self.item.severity), std::cmp::Reverse(latest))
+        (precedence(self.item.status, self.item.severity), std::cmp::Reverse(latest))
+    }
+
+    /// Whether it is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.item.status == Status::Resolved
     }
 
     /// What it is counted as.
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn part<'c>(content: &'c Content, order_key: &'c str, known: Option<&'c [Seen]>) -> Part<'c> {
-        Part { content, order_key, created_at: at("03:10"), known }
+        Part { content, order_key, received_at: at("03:10"), known }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! Everything else in a message was rendered before the queue. Severities, counts, times and durations are said as
 //! everywhere: see [`crate::model::spoken`].
 
-use crate::compose::told::Told;
 use crate::model::event::Status;
 use crate::model::language::Language;
 use crate::model::spoken::{Tally, comma, status};
@@ -34,19 +33,39 @@ pub(crate) fn more(rest: &Tally, language: Language) -> String {
     }
 }
 
-/// `2 new`, `2 条新增`.
-pub(crate) fn new(count: usize, language: Language) -> String {
-    language.of(format!("{count} new"), format!("{count} 条新增"))
+/// `2 new`, and what of it is critical: `5 new (2 critical)`, `2 new critical`; `2 条新增`, `5 条新增（2 条严重）`,
+/// `2 条新增严重告警`.
+pub(crate) fn new(count: usize, critical: usize, language: Language) -> String {
+    match critical {
+        0 => language.of(format!("{count} new"), format!("{count} 条新增")),
+        all if all == count => language.of(format!("{count} new critical"), format!("{count} 条新增严重告警")),
+        some => language.of(format!("{count} new ({some} critical)"), format!("{count} 条新增（{some} 条严重）")),
+    }
 }
 
-/// What stands as it was told last: `47 still firing`, `2 resolved before`; `47 条仍在告警`, `2 条此前已恢复`.
-pub(crate) fn unchanged(told: &[Told<'_>], language: Language) -> Vec<String> {
-    let of = |status| told.iter().filter(|told| told.unchanged && told.item.status == status).count();
-    let (still, before) = (of(Status::Firing), of(Status::Resolved));
-    let still = (still > 0).then(|| language.of(format!("{still} still firing"), format!("{still} 条仍在告警")));
-    let before =
-        (before > 0).then(|| language.of(format!("{before} resolved before"), format!("{before} 条此前已恢复")));
-    still.into_iter().chain(before).collect()
+/// What fires as it was told last, and what of it is critical: `47 still firing`, `47 still firing (3 critical)`,
+/// `3 critical still firing`; `47 条仍在告警`, `47 条仍在告警（3 条严重）`, `3 条严重仍在告警`.
+pub(crate) fn still_firing(count: usize, critical: usize, language: Language) -> String {
+    match critical {
+        0 => language.of(format!("{count} still firing"), format!("{count} 条仍在告警")),
+        all if all == count => language.of(format!("{count} critical still firing"), format!("{count} 条严重仍在告警")),
+        some => language
+            .of(format!("{count} still firing ({some} critical)"), format!("{count} 条仍在告警（{some} 条严重）")),
+    }
+}
+
+/// The same in fewer letters, where something of it is critical: `47 firing (3 critical)`, `3 critical firing`;
+/// `47 条告警（3 条严重）`, `3 条严重告警`.
+pub(crate) fn firing(count: usize, critical: usize, language: Language) -> String {
+    match critical {
+        all if all == count => language.of(format!("{count} critical firing"), format!("{count} 条严重告警")),
+        some => language.of(format!("{count} firing ({some} critical)"), format!("{count} 条告警（{some} 条严重）")),
+    }
+}
+
+/// What is over as it was told last: `2 resolved before`, `2 条此前已恢复`.
+pub(crate) fn resolved_before(count: usize, language: Language) -> String {
+    language.of(format!("{count} resolved before"), format!("{count} 条此前已恢复"))
 }
 
 /// Of alerts that were taken over from more groups than are named.
@@ -62,6 +81,11 @@ pub(crate) fn late(language: Language) -> &'static str {
 /// Of one that comes late: `late: from 02:10 UTC+8`, `迟到：02:10 UTC+8 的消息`.
 pub(crate) fn late_from(clock: &str, language: Language) -> String {
     language.of(format!("late: from {clock}"), format!("迟到：{clock} 的消息"))
+}
+
+/// Of a message that is not late but holds what is: `gathered since 11-10 03:10`, `自 11-10 03:10 起汇总`.
+pub(crate) fn gathered(clock: &str, language: Language) -> String {
+    language.of(format!("gathered since {clock}"), format!("自 {clock} 起汇总"))
 }
 
 /// `since 03:12`, `03:12 起`.

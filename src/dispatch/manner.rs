@@ -11,6 +11,7 @@ use crate::compose::{self, Part, Setting};
 use crate::config::Receiver;
 use crate::config::digest::Digest;
 use crate::model::form::{Form, Style};
+use crate::model::health::earlier;
 use crate::model::message::Composed;
 use crate::model::name::MessageId;
 use crate::model::outcome::Verdict;
@@ -69,14 +70,15 @@ impl Manner {
     }
 
     fn setting<'s>(&'s self, form: &'s Form, late: bool, page: Option<&'s str>, now: Timestamp) -> Setting<'s> {
-        let Digest { unchanged, max_items, .. } = self.digest;
-        Setting { style: &self.style, form, unchanged, max_items, late, page, now }
+        let Digest { unchanged, max_items, stale_after, .. } = self.digest;
+        let stale_before = earlier(now, stale_after);
+        Setting { style: &self.style, form, unchanged, max_items, late, stale_before, page, now }
     }
 }
 
 fn part(delivery: &ClaimedDelivery) -> Part<'_> {
-    let ClaimedDelivery { content, order_key, created_at, known, .. } = delivery;
-    Part { content, order_key, created_at: *created_at, known: known.as_deref() }
+    let ClaimedDelivery { content, order_key, received_at, known, .. } = delivery;
+    Part { content, order_key, received_at: *received_at, known: known.as_deref() }
 }
 
 /// `page` never ends with a slash.

@@ -130,6 +130,7 @@ mod tests {
             form: Form::default(),
             failures,
             created_at: at(0),
+            received_at: at(0),
             may_be_handed_over: true,
         }
     }

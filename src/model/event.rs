@@ -2,6 +2,7 @@
 //!
 //! A source turns bytes into an [`Event`]; routing and rendering read it. Nothing here knows a wire format.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -101,6 +102,12 @@ impl Status {
             Self::Notice => "notice",
         }
     }
+}
+
+/// What a reader is told first, the least first: what is not over; of that the worst; of equals what lasts before what
+/// just happened. Somebody must get up for a critical notice as for a critical alert.
+pub fn precedence(status: Status, severity: Severity) -> impl Ord + use<> {
+    (status == Status::Resolved, Reverse(severity), status == Status::Notice)
 }
 
 /// How bad something is. Ordered: the worst is the greatest.

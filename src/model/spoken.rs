@@ -88,8 +88,10 @@ pub fn duration(lasted: SignedDuration, language: Language) -> String {
 pub struct Tally {
     /// Those that fire, by severity, the mildest first.
     firing: [usize; Severity::ALL.len()],
-    /// Those that just happened.
+    /// Those that just happened, but for the critical ones.
     notices: usize,
+    /// Those that just happened and are critical: they are counted with what is critical.
+    critical_notices: usize,
     /// Those that are over.
     resolved: usize,
 }
@@ -101,6 +103,7 @@ impl Tally {
         for (status, severity) in items {
             match status {
                 Status::Firing => tally.firing[severity as usize] += 1,
+                Status::Notice if severity == Severity::Critical => tally.critical_notices += 1,
                 Status::Notice => tally.notices += 1,
                 Status::Resolved => tally.resolved += 1,
             }
@@ -110,7 +113,7 @@ impl Tally {
 
     /// How many there are.
     pub fn all(&self) -> usize {
-        self.firing() + self.notices + self.resolved
+        self.firing() + self.notices + self.critical_notices + self.resolved
     }
 
     fn firing(&self) -> usize {
@@ -123,8 +126,14 @@ impl Tally {
     }
 
     /// For a headline: `2 critical firing`, `1 notice`, `16 firing (3 critical), 2 resolved`;
-    /// `16 条告警（3 条严重），2 条已恢复`.
+    /// `16 条告警（3 条严重），2 条已恢复`. With critical notices among other things it counts by severity:
+    /// `4 critical, 13 warning, 2 resolved`.
     pub fn headline(&self, language: Language) -> String {
+        match self.critical_notices {
+            0 => {}
+            count if count == self.all() => return critical_notices(count, language),
+            _ => return self.parts(language).join(language.of(", ", "，")),
+        }
         let firing = self.worst().map(|(severity, count)| {
             let (all, worst) = (self.firing(), self::severity(severity, language));
             if count == all {
@@ -146,10 +155,12 @@ impl Tally {
     }
 
     /// One by one, the worst first, without those there are none of: `2 critical`, `5 resolved`; `2 条严重`,
-    /// `5 条已恢复`.
+    /// `5 条已恢复`. Critical notices are among the critical ones: who must get up has to read it.
     pub fn parts(&self, language: Language) -> Vec<String> {
         let counted = |count: usize, word: &str| language.of(format!("{count} {word}"), format!("{count} 条{word}"));
-        let firing = Severity::ALL.into_iter().zip(self.firing).rev();
+        let mut firing = self.firing;
+        firing[Severity::Critical as usize] += self.critical_notices;
+        let firing = Severity::ALL.into_iter().zip(firing).rev();
         let firing = firing.map(|(severity, count)| (count, counted(count, self::severity(severity, language))));
         let notices = (self.notices, notices(self.notices, language));
         let resolved = (self.resolved, counted(self.resolved, status(Status::Resolved, language)));
@@ -167,6 +178,12 @@ fn level(severity: Severity, word: &str) -> String {
 fn notices(count: usize, language: Language) -> String {
     let english = if count == 1 { "notice" } else { "notices" };
     language.of(format!("{count} {english}"), format!("{count} 条通知"))
+}
+
+/// `1 critical notice`, `2 critical notices`, `2 条严重通知`.
+fn critical_notices(count: usize, language: Language) -> String {
+    let english = if count == 1 { "notice" } else { "notices" };
+    language.of(format!("{count} critical {english}"), format!("{count} 条严重通知"))
 }
 
 #[cfg(test)]
@@ -209,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_headline_counts_what_fires_then_notices_then_what_is_over() {
+    fn a_headline_counts_what_is_critical_then_what_fires_then_notices_then_what_is_over() {
         use Severity::{Critical, Info, Warning};
         use Status::{Firing, Notice, Resolved};
         for (items, english, chinese) in [
@@ -217,7 +234,14 @@ mod tests {
             (vec![(Firing, Critical); 2], "2 critical firing", "2 条严重告警"),
             (vec![(Firing, Info), (Firing, Warning)], "2 firing (1 warning)", "2 条告警（1 条警告）"),
             (vec![(Resolved, Critical)], "1 resolved", "1 条告警已恢复"),
-            (vec![(Notice, Critical)], "1 notice", "1 条通知"),
+            (vec![(Notice, Warning)], "1 notice", "1 条通知"),
+            (vec![(Notice, Critical)], "1 critical notice", "1 条严重通知"),
+            (vec![(Notice, Critical), (Firing, Critical), (Firing, Critical)], "3 critical", "3 条严重"),
+            (
+                vec![(Notice, Critical), (Notice, Info), (Firing, Info), (Resolved, Critical)],
+                "1 critical, 1 info, 1 notice, 1 resolved",
+                "1 条严重，1 条提示，1 条通知，1 条已恢复",
+            ),
             (
                 vec![(Resolved, Critical), (Notice, Info), (Notice, Info), (Firing, Info)],
                 "1 info firing, 2 notices, 1 resolved",

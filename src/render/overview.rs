@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use crate::model::event::{Event, Item, Severity, Status};
+use crate::model::event::{Event, Item, Severity, Status, precedence};
 use crate::model::language::Language;
 use crate::model::spoken::{Tally, colon, comma};
 use crate::render::link::Link;
@@ -225,7 +225,7 @@ fn shared_when(details: &[Detail<'_>], language: Language) -> String {
     whens.dedup();
     match whens.as_slice() {
         [(_, one)] => (*one).to_owned(),
-        // Firing ones come first: see `worst_first`.
+        // What is over comes last: see `worst_first`.
         [(Status::Firing, firing), (Status::Resolved, resolved)] => {
             language.of(format!("firing {firing} · {resolved}"), format!("告警{firing} · {resolved}"))
         }
@@ -233,16 +233,10 @@ fn shared_when(details: &[Detail<'_>], language: Language) -> String {
     }
 }
 
-/// Firing before notices before resolved, then by severity, then the newest; what is alike stays in the sender's
-/// order, and to the minute is alike enough.
+/// By [`precedence`], then the newest; what is alike stays in the sender's order, and to the minute is alike enough.
 fn worst_first(item: &Item) -> impl Ord + use<> {
     let latest = if item.status == Status::Resolved { item.until.unwrap_or(item.since) } else { item.since };
-    let over = match item.status {
-        Status::Firing => 0,
-        Status::Notice => 1,
-        Status::Resolved => 2,
-    };
-    (over, Reverse(item.severity), Reverse(latest.as_second().div_euclid(60)))
+    (precedence(item.status, item.severity), Reverse(latest.as_second().div_euclid(60)))
 }
 
 fn icon(item: &Item) -> &'static str {

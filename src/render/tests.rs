@@ -104,6 +104,15 @@ fn the_worst_comes_first_and_the_title_counts() {
 }
 
 #[test]
+fn a_critical_notice_comes_before_whatever_is_milder() {
+    let mild = item("Note", Severity::Info, Status::Firing);
+    let event = event(vec![mild, item("Deploy", Severity::Critical, Status::Notice)]);
+    let content = content(&event);
+    assert_eq!(content.items[0].name, "Deploy");
+    assert_eq!(content.title, "🔴 1 critical, 1 info: Deploy, Note · prod");
+}
+
+#[test]
 fn a_title_never_names_items_that_went_elsewhere() {
     let event = event(vec![
         item("Mine", Severity::Warning, Status::Firing),

@@ -164,8 +164,7 @@ pub struct ClaimedDelivery {
     pub order_key: String,
     /// What it says.
     pub content: Content,
-    /// What the receiver was told last under this order key, before this claim: the items that fire or are resolved.
-    /// `None`: nothing, or nobody knows any more.
+    /// What its receiver was told last under this order key: what fires or is over. `None`: nothing, or nobody knows.
     pub known: Option<Arc<[Seen]>>,
     /// How plain it has become.
     pub form: Form,
@@ -173,6 +172,8 @@ pub struct ClaimedDelivery {
     pub failures: u32,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// When its event came: earlier, if it took over a delivery to another receiver.
+    pub received_at: Timestamp,
     /// Whether another lane may still take it over: it has not been, and it took over none itself.
     pub may_be_handed_over: bool,
 }
@@ -200,8 +201,7 @@ pub struct Finish {
     pub hint: Option<String>,
     /// DingTalk's receipt of admission, when sent.
     pub process_query_key: Option<String>,
-    /// When DingTalk is to be asked first who has read it; `None`: never. Counts only where there is a receipt of
-    /// admission.
+    /// When DingTalk is to be asked first who has read it, if there is a receipt of admission; `None`: never.
     pub ask_receipts_at: Option<Timestamp>,
     /// Whether DingTalk did not count the call: the unit of the month is given back.
     pub uncounted: bool,

@@ -7,12 +7,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::compose::digest::BREAK;
-use crate::compose::headline::icon;
+use crate::compose::headline::{Standing, icon};
 use crate::compose::labels::{Telling, name};
 use crate::compose::measure::encoded_len;
 use crate::compose::told::Told;
 use crate::compose::words;
-use crate::model::event::Status;
+use crate::model::event::precedence;
 use crate::model::language::Language;
 use crate::model::spoken::{Tally, colon, comma};
 
@@ -53,7 +53,8 @@ pub(crate) fn fold(rest: &[Told<'_>], telling: &Telling<'_>, language: Language,
 
 /// What did not change, on a line: `**47 still firing**: HighCPU ×30, DiskFull ×17`.
 pub(crate) fn still(told: &[Told<'_>], language: Language, room: usize) -> Folded {
-    let counts = words::unchanged(told, language);
+    let standing = Standing::of(told);
+    let counts = [standing.firing(language), standing.over(language)].concat();
     if counts.is_empty() {
         return Folded::default();
     }
@@ -82,7 +83,7 @@ fn by_name<'t, 'c: 't>(told: impl Iterator<Item = &'t Told<'c>>) -> Vec<Named<'t
     }
     names.sort_by_cached_key(|some| {
         let (status, severity) = some[0].kind();
-        (status == Status::Resolved, Reverse(severity), Reverse(some.len()))
+        (precedence(status, severity), Reverse(some.len()))
     });
     names
 }

@@ -45,18 +45,18 @@ pub(crate) fn resolved(item: &ContentItem, until: &str) -> ContentItem {
     ContentItem { status: Status::Resolved, until: Some(at(until)), body, ..item.clone() }
 }
 
-fn notice(title: &str, name: &str, severity: Severity, time: &str) -> ContentItem {
+pub(super) fn notice(title: &str, name: &str, severity: Severity, time: &str) -> ContentItem {
     let short = title.replace('_', "\\_");
     let url = Some("https://github.example/shop/api/pull/812".to_owned());
     ContentItem { status: Status::Notice, short, url, ..alert(name, severity, time, &[("repo", "shop/api")]) }
 }
 
-fn node(n: usize) -> ContentItem {
+pub(super) fn node(n: usize) -> ContentItem {
     let instance = format!("node-{n}:9100");
     alert("NodeDown", Severity::Critical, "03:07", &[("cluster", "prod"), ("instance", &instance), ("job", "node")])
 }
 
-fn pod(app: &str, n: usize, since: &str) -> ContentItem {
+pub(super) fn pod(app: &str, n: usize, since: &str) -> ContentItem {
     let pod = format!("{app}-{n}");
     let labels = [("cluster", "prod"), ("container", app), ("namespace", "shop"), ("pod", &pod), ("prometheus", "k8s")];
     alert("PodCrashLooping", Severity::Warning, since, &labels)
@@ -91,9 +91,9 @@ pub(crate) fn storm() -> Vec<Content> {
     deliveries.into_iter().map(content).collect()
 }
 
-fn parts(contents: &[Content]) -> Vec<Part<'_>> {
+pub(super) fn parts(contents: &[Content]) -> Vec<Part<'_>> {
     const KEYS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
-    let part = |(content, order_key)| Part { content, order_key, created_at: at("03:10"), known: None };
+    let part = |(content, order_key)| Part { content, order_key, received_at: at("03:10"), known: None };
     contents.iter().zip(KEYS).map(part).collect()
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn shown(made: &Made) -> String {
     format!("{}\n\n{text}{buttons}\n\n{shown} shown, {folded} folded, {left_out} left out", field("title"))
 }
 
-fn in_english(parts: &[Part<'_>], change: impl Fn(&mut Setting<'_>)) -> String {
+pub(super) fn in_english(parts: &[Part<'_>], change: impl Fn(&mut Setting<'_>)) -> String {
     in_form(parts, &Form::default(), change)
 }
 
@@ -147,8 +147,8 @@ fn a_storm_in_plain_text_and_one_without_links() {
 fn what_comes_late_says_so_with_its_own_times() {
     let storm = storm();
     let mut parts = parts(&storm);
-    parts[0].created_at = at("02:10");
-    parts[5].created_at = at("03:40");
+    parts[0].received_at = at("02:10");
+    parts[5].received_at = at("03:40");
     let late = |setting: &mut Setting<'_>| (setting.late, setting.now) = (true, at("08:30"));
     insta::assert_snapshot!([in_english(&parts, late), in_english(&parts[..1], late)].join("\n\n=====\n\n"));
 }
@@ -185,7 +185,7 @@ fn what_the_readme_shows() {
     let form = Form { shape: Shape::Text, without_links: true, without_pictures: true, ..Form::default() };
     let several = in_form(&parts(&storm), &form, |setting| setting.max_items = 5);
     let mut late = parts(&storm[..3]);
-    late[0].created_at = at("02:10");
+    late[0].received_at = at("02:10");
     let late = in_form(&late, &form, |setting| (setting.late, setting.max_items, setting.now) = (true, 3, at("08:30")));
     let part = [Part { known: Some(&known), ..parts(std::slice::from_ref(&group))[0] }];
     let fold = in_form(&part, &form, |setting| setting.unchanged = Unchanged::Fold);

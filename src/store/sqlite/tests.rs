@@ -65,7 +65,7 @@ fn every_statement_that_runs_often_has_its_index() {
     where what is late ends: SEARCH deliveries USING INDEX ready_by_age (receiver=? AND created_at>?)
     what gathers: SEARCH deliveries USING INDEX gathering (receiver=?)
     what is express and goes next: SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at=?)
-    what goes along: SEARCH h USING INTEGER PRIMARY KEY (rowid=?) | SEARCH d USING INDEX open_in_order (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN
+    what goes along: SEARCH h USING INTEGER PRIMARY KEY (rowid=?) | SEARCH d USING INDEX open_in_order (receiver=? AND order_key=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN
     what is known: SEARCH t USING PRIMARY KEY (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?)
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)

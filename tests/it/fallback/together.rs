@@ -1,5 +1,5 @@
-//! What was taken over and is told together: the digest says whom it was meant for, and what a person wrote is no part of
-//! it.
+//! What was taken over and is told together: the digest says whom it was meant for and how old it is, and what a person
+//! wrote is no part of it.
 
 use crate::fallback::{HOUR, Town, text};
 use crate::storm::firing;
@@ -17,6 +17,21 @@ async fn a_digest_of_what_was_taken_over_says_whom_it_was_meant_for() {
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
     let note = "Meant for **oncall**, which is blocked since 2026-11-21 12:00 UTC: group.disbanded";
     assert_eq!(text(message).matches(note).count(), 1, "{}", text(message));
+}
+
+#[tokio::test]
+async fn what_is_taken_over_hours_later_does_not_read_as_if_it_had_just_happened() {
+    let mut town = Town::with("digest: always", "defaults: { receiver: { fallback_after: 2h } }").await;
+    town.disband();
+    for group in 0..3 {
+        town.alert(group).await;
+    }
+    town.work_for(3 * HOUR).await;
+
+    let messages = town.refuge.messages();
+    let [message] = messages.as_slice() else { panic!("{messages:?}") };
+    let heading = text(message).lines().next().unwrap();
+    assert!(heading.contains(" late: 3 ") && heading.ends_with(", at 12:00"), "{}", text(message));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ on_every_store!(
     what_dies_is_handed_over_once_however_often_it_is_redriven,
     a_full_queue_keeps_nothing_from_going_over,
     an_owner_that_was_replaced_hands_nothing_over,
+    what_went_over_knows_when_its_event_came,
     a_note_is_written_into_what_is_handed_over_and_changes_nothing_else,
     what_was_handed_over_is_so_after_a_kill,
 );
@@ -102,6 +103,22 @@ async fn the_other_lane_is_woken_and_sends_by_its_own_order(store: Fresh) {
     assert!(rings(&bell).await);
     let (mild, worst) = (store.heir_of(&mild).await.id, store.heir_of(&worst).await.id);
     assert_eq!(store.night(&ownership, at(3)).await, [worst, first(&own).clone(), mild]);
+}
+
+async fn what_went_over_knows_when_its_event_came(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let accepted = store.accept(event("a").received(at(3)).to("oncall", Warning).0, at(5)).await.unwrap();
+    let dead = first(&accepted).clone();
+    let claimed = store.next(&ownership, at(6)).await.unwrap();
+    assert_eq!((claimed.deliveries[0].received_at, claimed.deliveries[0].created_at), (at(3), at(5)));
+    store.finish(&ownership, bequeathed(&claimed), at(7)).await.unwrap();
+    let heir = store.heir_of(&dead).await;
+    assert_eq!(heir.created_at, at(7), "its place in the lane is the time it came there");
+
+    let claimed = store.take(&ownership, want_of("night"), at(9)).await.unwrap();
+
+    let taken = &claimed.deliveries[0];
+    assert_eq!((&taken.id, taken.received_at, taken.created_at), (&heir.id, at(3), at(7)));
 }
 
 async fn what_waits_for_a_retry_goes_over_and_starts_anew(store: Fresh) {

@@ -80,7 +80,8 @@ impl Load {
                     form,
                     failures: row.get(7)?,
                     created_at: time(row, 8)?,
-                    may_be_handed_over: row.get(9)?,
+                    received_at: time(row, 9)?,
+                    may_be_handed_over: row.get(10)?,
                 };
                 self.taken.push((seq, delivery));
             }
@@ -91,8 +92,9 @@ impl Load {
 
 pub(in crate::store::sqlite) const OF_KEY: &str = "
     select d.seq, d.express or d.alone, d.state, d.form, c.content, d.id, d.order_key, d.failures, d.created_at,
-        d.fallback_of is null and d.handed_to is null
+        e.received_at, d.fallback_of is null and d.handed_to is null
     from deliveries h join deliveries d on d.receiver = h.receiver and d.order_key = h.order_key
+        join events e on e.seq = d.event
         left join contents c on c.delivery = d.seq
     where h.seq = ?1 and d.state in ('queued', 'sending')
     order by d.seq limit ?2";
