@@ -13,7 +13,7 @@ use crate::model::name::{AttemptId, DeliveryId, MessageId};
 use crate::store::queue::Unsaid;
 use crate::store::sqlite::columns::{json, millis};
 use crate::store::sqlite::failure::Failure;
-use crate::store::sqlite::moves::{self, Standing};
+use crate::store::sqlite::moves;
 use crate::store::sqlite::work::Work;
 use crate::store::sqlite::{handing, own, quota};
 use crate::store::{AppRow, ChannelRow, Finish, Next, Ownership, StoreError};
@@ -116,36 +116,21 @@ fn move_deliveries(work: &mut Work, message: i64, end: &Finish, now: Timestamp) 
     for delivery in moves::sending_with(&work.conn, message)? {
         match next.get(&delivery.id) {
             Some(Next::Delivered) => delivered.push(delivery),
-            Some(next) => move_on(work, &delivery, next, end.may_have_arrived, now)?,
+            Some(Next::Queued { at, counted, possibly_duplicate }) => {
+                let until = (*at > now).then(|| millis(*at));
+                moves::put_back(&work.conn, &delivery, until, *counted, *possibly_duplicate)?;
+            }
+            Some(Next::Plainer(form)) => moves::put_back_plainer(&work.conn, &delivery, form)?,
+            Some(Next::Alone) => moves::put_back_alone(&work.conn, &delivery, end.may_have_arrived)?,
+            Some(Next::Dead { reason, possibly_duplicate, heir }) => {
+                moves::give_up(work, delivery.seq, reason, *possibly_duplicate)?;
+                heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))?;
+            }
             // Nothing is lost because nobody spoke for it.
             None => moves::put_back(&work.conn, &delivery, None, false, end.may_have_arrived)?,
         }
     }
     moves::deliver(work, &delivered, millis(now))
-}
-
-fn move_on(
-    work: &mut Work,
-    delivery: &Standing,
-    next: &Next,
-    may_have_arrived: bool,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    match next {
-        Next::Delivered => moves::deliver(work, std::slice::from_ref(delivery), millis(now)),
-        Next::Queued { at, counted, possibly_duplicate } => {
-            let until = (*at > now).then(|| millis(*at));
-            moves::put_back(&work.conn, delivery, until, *counted, *possibly_duplicate)
-        }
-        Next::Plainer(form) => moves::put_back_plainer(&work.conn, delivery, form),
-        Next::Alone => moves::put_back_alone(&work.conn, delivery, may_have_arrived),
-        Next::Dead { reason, possibly_duplicate, heir } => {
-            // An earlier one of its key may have just left it the seat.
-            let delivery = &moves::standing(&work.conn, delivery.seq)?;
-            moves::give_up(work, delivery, reason, *possibly_duplicate)?;
-            heir.iter().try_for_each(|heir| handing::bequeath(work, delivery.seq, heir, now))
-        }
-    }
 }
 
 /// The row is there: whoever owns the app has written it.

@@ -162,19 +162,18 @@ pub(super) fn deliver_unsaid(work: &mut Work, deliveries: &[Standing], reason: &
     leave_together(work, deliveries)
 }
 
-/// Sending → dead. What is unreadable when it is claimed goes this way too, without a call having been made.
-pub(super) fn give_up(
-    work: &mut Work,
-    delivery: &Standing,
-    reason: &str,
-    possibly_duplicate: bool,
-) -> rusqlite::Result<()> {
+/// Sending → dead; says what it was. What is unreadable when it is claimed goes this way too, without a call having been
+/// made. It takes no [`Standing`]: where several of a key die together each leaves its seat to the next, and a standing
+/// that was read before would not know.
+pub(super) fn give_up(work: &mut Work, seq: i64, reason: &str, possibly_duplicate: bool) -> rusqlite::Result<Standing> {
+    let delivery = standing(&work.conn, seq)?;
     let sql = "update deliveries set state = 'dead', reason = ?2, head = 0, next_attempt_at = null,
                    possibly_duplicate = max(possibly_duplicate, ?3)
                where seq = ?1";
-    work.conn.prepare_cached(sql)?.execute((delivery.seq, reason, possibly_duplicate))?;
-    notices::toll(&work.conn, delivery.seq, State::Dead, reason)?;
-    leave(work, delivery)
+    work.conn.prepare_cached(sql)?.execute((seq, reason, possibly_duplicate))?;
+    notices::toll(&work.conn, seq, State::Dead, reason)?;
+    leave(work, &delivery)?;
+    Ok(delivery)
 }
 
 /// Dead or cancelled → queued, at its old place: what came later and took its seat gives it up. Were that one under

@@ -65,7 +65,7 @@ pub(super) fn interrupt(work: &mut Work, of: Option<(&str, i64)>) -> rusqlite::R
         end(&work.conn, call.attempt)?;
         for delivery in moves::sending_with(&work.conn, call.message)? {
             if call.hold {
-                moves::give_up(work, &delivery, HELD, true)?;
+                moves::give_up(work, delivery.seq, HELD, true)?;
                 work.entered.push((delivery.receiver.clone(), State::Dead));
             } else {
                 moves::put_back(&work.conn, &delivery, None, false, true)?;

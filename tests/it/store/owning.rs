@@ -5,9 +5,10 @@ use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::Warning;
 use dingtalk_relay::model::health::Health;
 use dingtalk_relay::model::outcome::Outcome;
+use dingtalk_relay::store::queue::Take;
 use dingtalk_relay::store::{AppRow, Want};
 
-use crate::store::{Fresh, at, is_stale, name, rings, sent, want};
+use crate::store::{Fresh, at, ids, is_stale, name, rings, sent, want};
 
 on_every_store!(
     the_same_owner_renews_and_another_gets_a_new_epoch,
@@ -15,6 +16,7 @@ on_every_store!(
     nobody_sends_for_an_app_without_owning_it,
     what_an_older_epoch_left_sending_goes_back_at_once_possibly_duplicated,
     what_must_not_be_sent_twice_is_held_for_a_human,
+    a_key_of_which_several_were_held_together_has_been_tried,
     another_apps_calls_go_on,
     an_app_keeps_its_state_when_its_owner_changes,
 );
@@ -88,6 +90,21 @@ async fn what_must_not_be_sent_twice_is_held_for_a_human(store: Fresh) {
     assert_eq!((shown.state, shown.possibly_duplicate), (State::Dead, true));
     assert!(shown.reason.unwrap().contains("nobody knows whether it arrived"));
     assert_eq!(store.drain(&two, at(2)).await, [later], "the next one goes");
+}
+
+async fn a_key_of_which_several_were_held_together_has_been_tried(store: Fresh) {
+    for _ in 0..2 {
+        store.wait("tried", Warning, at(0)).await;
+    }
+    let one = store.owned_by("one").await;
+    store.take(&one, Want { hold: true, take: Take::Digest, ..want() }, at(1)).await.unwrap();
+    let other = store.wait("other", Warning, at(2)).await;
+    store.wait("tried", Warning, at(3)).await;
+
+    let two = store.owned_by("two").await;
+
+    let probe = Want { probe: true, ..want() };
+    assert_eq!(ids(&store.take(&two, probe, at(5)).await.unwrap()), [other]);
 }
 
 async fn another_apps_calls_go_on(store: Fresh) {

@@ -93,9 +93,8 @@ fn take_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Res
             return Ok(taken);
         }
         for (seq, reason) in &spoilt {
-            let delivery = moves::standing(&work.conn, *seq)?;
+            let delivery = moves::give_up(work, *seq, reason, false)?;
             tracing::warn!(receiver = %want.receiver, delivery = %delivery.id, error = reason, "given up unsent");
-            moves::give_up(work, &delivery, reason, false)?;
             work.entered.push((delivery.receiver, State::Dead));
         }
     }
