@@ -206,6 +206,7 @@ async fn claimed(
         hold: false,
         probe: false,
         take,
+        known: true,
         overdue_before: None,
         stale_before: Timestamp::MIN,
     };

@@ -29,6 +29,7 @@ use crate::dispatch::manner::Manner;
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::month::Left;
 use crate::gate::{Gate, Pass};
+use crate::model::content::Unchanged;
 use crate::model::event::Severity;
 use crate::model::health::{earlier, later};
 use crate::model::message::Target;
@@ -310,6 +311,7 @@ impl Lane {
             hold: self.hold,
             probe,
             take,
+            known: digest.unchanged != Unchanged::Show,
             // What came before it flowed has waited in vain for so long at least since then.
             overdue_before: has_flowed.then(|| earlier(now, digest.max_wait)),
             // What gathers on purpose does not come late, and goes in one message. What is express does not gather.

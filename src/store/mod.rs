@@ -120,6 +120,8 @@ pub struct Want {
     pub probe: bool,
     /// How much to take.
     pub take: Take,
+    /// Whether it is to say what the receiver was told last: not where everything is told again.
+    pub known: bool,
     /// What was accepted before this has waited long enough: it goes first, whatever its severity. `None`: nothing has.
     pub overdue_before: Option<Timestamp>,
     /// What was accepted before this is late: it goes after what is not, unless it is overdue and nothing critical is
@@ -164,7 +166,8 @@ pub struct ClaimedDelivery {
     pub order_key: String,
     /// What it says.
     pub content: Content,
-    /// What its receiver was told last under this order key: what fires or is over. `None`: nothing, or nobody knows.
+    /// What its receiver was told last under this order key: what fires or is over. `None`: nothing, nobody knows, or
+    /// the claim did not want to know.
     pub known: Option<Arc<[Seen]>>,
     /// How plain it has become.
     pub form: Form,

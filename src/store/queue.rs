@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::model::event::Severity;
 use crate::model::name::{AttemptId, MessageId};
 
-/// The most deliveries one message carries, and the most bytes of stored contents it is made of: a transaction must
-/// not keep webhooks waiting, and memory must stay flat whatever waits.
+/// The most deliveries one message carries, and the most bytes it is made of, stored contents and what was told before:
+/// a transaction must not keep webhooks waiting, and memory must stay flat whatever waits.
 pub const MOST_DELIVERIES: usize = 1_000;
 /// See [`MOST_DELIVERIES`]. One delivery goes whatever its size.
 pub const MOST_BYTES: usize = 4 * 1024 * 1024;

@@ -31,13 +31,16 @@ pub(super) struct Standing {
     pub(super) state: State,
     /// Its severity, as the column holds it.
     pub(super) severity: i64,
+    /// Whether it came here from another lane, whose delivery it took over.
+    pub(super) took_over: bool,
     head: bool,
     tried_at: Option<i64>,
 }
 
 impl Standing {
     /// The columns [`Standing::of`] reads, in order; of the table `d`.
-    const COLUMNS: &str = "d.seq, d.id, d.receiver, d.order_key, d.state, d.severity, d.head, d.tried_at";
+    const COLUMNS: &str = "d.seq, d.id, d.receiver, d.order_key, d.state, d.severity, d.fallback_of is not null,
+                           d.head, d.tried_at";
 
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -47,8 +50,9 @@ impl Standing {
             order_key: row.get(3)?,
             state: word(row, 4, State::named)?,
             severity: row.get(5)?,
-            head: row.get(6)?,
-            tried_at: row.get(7)?,
+            took_over: row.get(6)?,
+            head: row.get(7)?,
+            tried_at: row.get(8)?,
         })
     }
 }
@@ -146,7 +150,8 @@ pub(super) fn put_back_alone(conn: &Connection, delivery: &Standing, possibly_du
     put_back(conn, delivery, None, false, possibly_duplicate)
 }
 
-/// Sending → delivered, all that went together. Their receiver knows then what the last of each order key says.
+/// Sending → delivered, all that went together. Their receiver knows then what the last of each order key says
+/// that is its own.
 pub(super) fn deliver(work: &mut Work, deliveries: &[Standing], now: i64) -> rusqlite::Result<()> {
     let sql = "update deliveries set state = 'delivered', delivered_at = ?2, head = 0 where seq = ?1";
     deliveries.iter().try_for_each(|d| work.conn.prepare_cached(sql)?.execute((d.seq, now)).map(drop))?;
@@ -212,7 +217,8 @@ fn leave(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
 /// What went together leaves together, so each order key finds its next head once. All are of one lane, the first first.
 fn leave_together(work: &mut Work, deliveries: &[Standing]) -> rusqlite::Result<()> {
     work.open = work.open.saturating_sub(deliveries.len() as u64);
-    let last_of_key: BTreeMap<&str, &Standing> = deliveries.iter().map(|d| (d.order_key.as_str(), d)).collect();
+    let own = deliveries.iter().filter(|d| !d.took_over);
+    let last_of_key: BTreeMap<&str, &Standing> = own.map(|d| (d.order_key.as_str(), d)).collect();
     last_of_key.values().try_for_each(|last| told::remember(&work.conn, last))?;
     // The first of a key is its head, if its head is among them.
     let first_of_key: BTreeMap<&str, &Standing> = deliveries.iter().rev().map(|d| (d.order_key.as_str(), d)).collect();

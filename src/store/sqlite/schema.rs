@@ -48,6 +48,8 @@ fn version(conn: &Connection) -> rusqlite::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::Status;
+    use crate::store::sqlite::told;
 
     const ROWS: &str = "
         insert into events (id, source, kind, title, received_at, payload) values ('e', 's', 'k', 't', 1, x'7b7d');
@@ -125,6 +127,38 @@ mod tests {
             ("alertmanagerqueued", false, true),
         ];
         assert_eq!(rows, expected.map(|(id, express, alone)| (id.to_owned(), express, alone)));
+    }
+
+    #[test]
+    fn what_was_told_is_known_by_its_own_list_from_the_third_schema_on() {
+        let mut conn = fresh();
+        migrate_by(&mut conn, &MIGRATIONS[..2]).unwrap();
+        conn.execute_batch(ROWS).unwrap();
+        let items = r#"[{"fingerprint":"a","status":"firing","since":"2026-11-21T12:00:00.5Z","severity":"critical"},
+                        {"fingerprint":"b","status":"resolved","since":"2026-11-21T11:00:00Z"},
+                        {"fingerprint":"c","status":"notice","since":"2026-11-21T11:00:00Z"}]"#;
+        let contents =
+            [format!(r#"{{"v":1,"items":{items}}}"#), format!(r#"{{"v":2,"items":{items}}}"#), "{".to_owned()];
+        for (key, content) in ["0", "1", "2"].iter().zip(contents) {
+            let sql =
+                "insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank, title,
+                           created_at)
+                       values (?1, 1, 's', 'r', ?1, 'delivered', 2, 0, 2, 't', 1)";
+            conn.execute(sql, [key]).unwrap();
+            let seq = conn.last_insert_rowid();
+            conn.execute("insert into contents values (?1, ?2)", (seq, content)).unwrap();
+            conn.execute("insert into told values ('r', ?1, ?2)", (key, seq)).unwrap();
+        }
+
+        migrate(&mut conn).unwrap();
+
+        let known = |key: &str| told::known(&conn, "r", key).unwrap();
+        let known_of_the_first = known("0").unwrap();
+        let seen: Vec<_> = known_of_the_first.iter().map(|s| (s.fingerprint.as_str(), s.status, s.since)).collect();
+        let since = |text: &str| text.parse().unwrap();
+        let (a, b) = (since("2026-11-21T12:00:00.5Z"), since("2026-11-21T11:00:00Z"));
+        assert_eq!(seen, [("a", Status::Firing, a), ("b", Status::Resolved, b)]);
+        assert_eq!((known("1"), known("2")), (None, None), "what cannot be read is not known");
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("what is express and goes next", claim::order::EXPRESS),
         ("what goes along", claim::load::OF_KEY),
         ("what is known", told::KNOWN),
+        ("what is known of a head's key", told::KNOWN_FOR),
         ("what is probed", claim::NEXT_PROBE),
         ("what has waited", claim::WAKE),
         ("what is express and has waited", claim::WAKE_EXPRESS),
@@ -66,7 +67,8 @@ fn every_statement_that_runs_often_has_its_index() {
     what gathers: SEARCH deliveries USING INDEX gathering (receiver=?)
     what is express and goes next: SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at=?)
     what goes along: SEARCH h USING INTEGER PRIMARY KEY (rowid=?) | SEARCH d USING INDEX open_in_order (receiver=? AND order_key=?) | SEARCH e USING INTEGER PRIMARY KEY (rowid=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN
-    what is known: SEARCH t USING PRIMARY KEY (receiver=? AND order_key=?) | SEARCH c USING INTEGER PRIMARY KEY (rowid=?)
+    what is known: SEARCH told USING PRIMARY KEY (receiver=? AND order_key=?)
+    what is known of a head's key: SEARCH d USING INTEGER PRIMARY KEY (rowid=?) | SEARCH t USING PRIMARY KEY (receiver=? AND order_key=?)
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)
     what is express and has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at<?)

@@ -141,6 +141,7 @@ impl Relay {
             hold: false,
             probe: false,
             take: Take::One,
+            known: true,
             overdue_before: None,
             stale_before: Timestamp::MIN,
         };

@@ -3,6 +3,7 @@
 use dingtalk_relay::model::budget::Calls;
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Info, Warning};
+use dingtalk_relay::model::event::Status;
 use dingtalk_relay::model::form::{Form, Shape};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
@@ -15,6 +16,7 @@ on_every_store!(
     it_takes_every_key_the_worst_first_and_of_each_key_all_in_order,
     it_takes_no_more_than_a_thousand_and_of_a_long_key_the_first,
     it_takes_no_more_bytes_than_fit_but_at_least_one_delivery,
+    what_is_known_of_its_keys_counts_among_its_bytes,
     it_takes_what_waits_for_its_retry_behind_its_head,
     it_passes_nothing_of_a_key_whose_head_is_under_way_or_waits,
     it_carries_one_form_only_and_leaves_the_rest_of_a_key_it_leaves,
@@ -87,6 +89,22 @@ async fn it_takes_no_more_bytes_than_fit_but_at_least_one_delivery(store: Fresh)
         digests.push(ids(&claimed));
     }
     assert_eq!(digests, [vec![giant], vec![half, also_half], vec![small]]);
+}
+
+async fn what_is_known_of_its_keys_counts_among_its_bytes(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let long = "x".repeat(MOST_BYTES - 100);
+    store.accept(event("a").to("oncall", Warning).telling(&[(&long, Status::Firing)]).0, at(0)).await.unwrap();
+    assert_eq!(store.drain(&ownership, at(0)).await.len(), 1);
+    let new = event("a").to("oncall", Warning).telling(&[("new", Status::Firing)]);
+    let first = store.accept(new.0, at(1)).await.unwrap().deliveries[0].0.clone();
+    let second = store.wait("b", Warning, at(1)).await;
+    let third = store.wait("c", Warning, at(1)).await;
+
+    let claimed = store.digest(&ownership, at(2)).await.unwrap();
+    assert_eq!(ids(&claimed), [first], "it goes whatever is known");
+    assert_eq!(claimed.deliveries[0].known.as_ref().unwrap()[0].fingerprint.len(), long.len());
+    assert_eq!(ids(&store.digest(&ownership, at(2)).await.unwrap()), [second, third]);
 }
 
 async fn it_takes_what_waits_for_its_retry_behind_its_head(store: Fresh) {

@@ -17,6 +17,9 @@ on_every_store!(
     another_receiver_and_another_key_know_nothing,
     what_happened_is_never_known,
     what_is_forgotten_is_not_known_any_more,
+    what_another_lane_handed_over_leaves_what_is_known,
+    what_is_redriven_late_leaves_what_is_known,
+    what_nobody_wants_to_know_is_not_said,
     a_claim_with_nothing_to_say_leaves_no_trace_but_a_delivered_delivery_with_a_reason,
     a_claim_with_nothing_to_say_frees_its_keys,
     law_4_a_stale_epoch_leaves_nothing_unsaid,
@@ -108,6 +111,44 @@ async fn what_is_forgotten_is_not_known_any_more(store: Fresh) {
     assert_eq!(store.forget(at(2), 10).await.unwrap(), 1);
     store.tells("k", &[("a", Firing)]).await;
     assert_eq!(known(&store.next(&ownership, at(3)).await.unwrap()), [None]);
+}
+
+async fn what_another_lane_handed_over_leaves_what_is_known(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    store.tells("k", &[("a", Firing), ("b", Firing), ("c", Firing)]).await;
+    store.goes(&ownership, want()).await;
+    let other = event("k").to("dev", Warning).telling(&[("a", Firing)]);
+    let other = store.accept(other.0, at(2)).await.unwrap().deliveries[0].0.clone();
+    store.act(&other, Action::HandOver { to: name("oncall") }, at(2)).await.unwrap();
+    store.goes(&ownership, want()).await;
+
+    store.tells("k", &[("a", Firing), ("b", Firing), ("c", Firing)]).await;
+
+    let own = Some(vec![("a", Firing), ("b", Firing), ("c", Firing)]);
+    assert_eq!(known(&store.goes(&ownership, want()).await), [own]);
+}
+
+async fn what_is_redriven_late_leaves_what_is_known(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let dead = store.tells("k", &[("a", Firing)]).await;
+    let claimed = store.next(&ownership, at(1)).await.unwrap();
+    store.finish(&ownership, given_up(&claimed), at(1)).await.unwrap();
+    store.tells("k", &[("a", Firing), ("b", Firing)]).await;
+    store.goes(&ownership, want()).await;
+
+    store.act(&dead, Action::Redrive, at(2)).await.unwrap();
+    assert_eq!(store.drain(&ownership, at(3)).await, [dead]);
+
+    store.tells("k", &[("b", Firing)]).await;
+    assert_eq!(known(&store.goes(&ownership, want()).await), [Some(vec![("a", Firing), ("b", Firing)])]);
+}
+
+async fn what_nobody_wants_to_know_is_not_said(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    store.tells("k", &[("a", Firing)]).await;
+    store.goes(&ownership, want()).await;
+    store.tells("k", &[("a", Firing)]).await;
+    assert_eq!(known(&store.goes(&ownership, Want { known: false, ..want() }).await), [None]);
 }
 
 fn unsaid(claimed: &Claimed) -> Unsaid {

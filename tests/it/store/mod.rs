@@ -201,6 +201,7 @@ fn want_of(receiver: &str) -> Want {
         hold: false,
         probe: false,
         take: Take::One,
+        known: true,
         overdue_before: None,
         stale_before: Timestamp::MIN,
     }

@@ -22,14 +22,15 @@ pub(super) struct Load {
     /// The rows that cannot be read, and why.
     pub(super) spoilt: Vec<(i64, String)>,
     most: usize,
+    known: bool,
     bytes: usize,
     closed: bool,
 }
 
 impl Load {
-    /// Room for so many deliveries.
-    pub(super) fn of(most: usize) -> Self {
-        Self { taken: Vec::new(), spoilt: Vec::new(), most, bytes: 0, closed: false }
+    /// Room for so many deliveries; with what their receiver knows of their order keys, if that is wanted.
+    pub(super) fn of(most: usize, known: bool) -> Self {
+        Self { taken: Vec::new(), spoilt: Vec::new(), most, known, bytes: 0, closed: false }
     }
 
     /// Whether it takes nothing more.
@@ -37,19 +38,22 @@ impl Load {
         self.closed || self.taken.len() >= self.most
     }
 
-    /// Takes what it can of the order key of this head.
-    pub(super) fn take_key(&mut self, conn: &Connection, receiver: &str, head: i64) -> rusqlite::Result<()> {
+    /// Takes what it can of the order key of this head. What is known of the key needs room like what is taken of it.
+    pub(super) fn take_key(&mut self, conn: &Connection, head: i64) -> rusqlite::Result<()> {
+        let known = if self.known { told::list_for(conn, head)? } else { None };
         let room = i64::try_from(self.most - self.taken.len()).unwrap_or(i64::MAX);
         let (had, mut statement) = (self.taken.len(), conn.prepare_cached(OF_KEY)?);
         let mut rows = statement.query((head, room))?;
+        self.bytes += known.as_ref().map_or(0, String::len);
         while let Some(row) = rows.next()?
             && !self.is_full()
             && self.take(row)?
         {}
         let taken = &mut self.taken[had..];
-        let Some((_, first)) = taken.first() else { return Ok(()) };
-        let known = told::known(conn, receiver, &first.order_key)?;
-        taken.iter_mut().for_each(|(_, delivery)| delivery.known.clone_from(&known));
+        if !taken.is_empty() {
+            let known = known.and_then(|list| told::parse(&list));
+            taken.iter_mut().for_each(|(_, delivery)| delivery.known.clone_from(&known));
+        }
         Ok(())
     }
 

@@ -102,12 +102,12 @@ fn take_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Res
 
 fn load(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<Load> {
     let (heads, together) = next(conn, want, least_rank)?;
-    let mut load = Load::of(if together { MOST_DELIVERIES } else { 1 });
+    let mut load = Load::of(if together { MOST_DELIVERIES } else { 1 }, want.known);
     for head in heads {
         if load.is_full() {
             break;
         }
-        load.take_key(conn, want.receiver.as_str(), head)?;
+        load.take_key(conn, head)?;
     }
     Ok(load)
 }

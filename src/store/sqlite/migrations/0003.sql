@@ -10,3 +10,20 @@ create index critical on deliveries (receiver, next_attempt_at)
 
 -- What was kept before this. What is delivered never goes again.
 update deliveries set express = 1, alone = 0 where source in ('_send', '_notice') and state <> 'delivered';
+
+-- How what was told stood then, as JSON: a list of fingerprint, status and since of all that fires or is over. Null: what was
+-- delivered could not be read.
+alter table told add column seen text;
+
+-- What was told before this. A content of another version may say something else.
+update told set seen = (
+    select json_group_array(json_object(
+        'fingerprint', i.value ->> 'fingerprint', 'status', i.value ->> 'status', 'since', i.value ->> 'since'
+    ))
+    from contents c, json_each(c.content, '$.items') i
+    where c.delivery = told.delivery and i.value ->> 'status' <> 'notice'
+)
+where exists (
+    select 1 from contents c
+    where c.delivery = told.delivery and iif(json_valid(c.content), c.content ->> '$.v' = 1, 0)
+);
