@@ -77,7 +77,8 @@ pub(crate) fn of<'c>(parts: &[Part<'c>], unchanged: Unchanged) -> Vec<Told<'c>> 
     for part in parts {
         let mut equals: HashMap<&str, usize> = HashMap::new();
         for item in &part.content.items {
-            let stands = known.get(&(part.order_key, item.fingerprint.as_str())).is_some_and(|seen| stands(item, seen));
+            let stands =
+                known.get(&(part.order_key, item.fingerprint.as_str())).is_some_and(|seen| seen.still_stands(item));
             if item.status == Status::Notice || item.fingerprint.is_empty() {
                 told.push(Told::first(item, stands));
                 continue;
@@ -103,11 +104,6 @@ fn known<'c>(parts: &[Part<'c>]) -> HashMap<(&'c str, &'c str), &'c Seen> {
         }
     }
     known
-}
-
-/// Whether the item is as it was told. One that began after that has been over in between, told or not.
-fn stands(item: &ContentItem, seen: &Seen) -> bool {
-    item.status != Status::Notice && item.status == seen.status && item.since <= seen.since
 }
 
 #[cfg(test)]

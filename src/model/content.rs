@@ -5,6 +5,8 @@
 //! older version must stay readable: add fields with `#[serde(default)]`, and raise [`Content::VERSION`] only when
 //! an old row would be misread.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,22 @@ fn is_none(count: &u64) -> bool {
 impl Content {
     /// The version this program writes.
     pub const VERSION: u32 = 1;
+
+    /// The worst severity of what is new in it to whoever was told last what `told` says; `None` if nothing is. Of alerts
+    /// that share a fingerprint the first counts, so that rather too much is new than too little.
+    pub fn news(&self, told: &[Seen]) -> Option<Severity> {
+        let mut by_fingerprint: HashMap<&str, &Seen> = HashMap::new();
+        for seen in told {
+            let first = by_fingerprint.entry(&seen.fingerprint).or_insert(seen);
+            if seen.since < first.since {
+                *first = seen;
+            }
+        }
+        let is_new = |item: &&ContentItem| {
+            by_fingerprint.get(item.fingerprint.as_str()).is_none_or(|seen| !seen.still_stands(item))
+        };
+        self.items.iter().filter(is_new).map(|item| item.severity).max()
+    }
 }
 
 /// One item of a [`Content`].
@@ -84,6 +102,14 @@ pub struct Seen {
     pub since: Timestamp,
 }
 
+impl Seen {
+    /// Whether the item, of this fingerprint, is as it was told. One that began after that has been over in between, told
+    /// or not; and what happened is over, so that it never stands.
+    pub fn still_stands(&self, item: &ContentItem) -> bool {
+        item.status != Status::Notice && item.status == self.status && item.since <= self.since
+    }
+}
+
 impl From<&ContentItem> for Seen {
     fn from(item: &ContentItem) -> Self {
         Self { fingerprint: item.fingerprint.clone(), status: item.status, since: item.since }
@@ -110,4 +136,52 @@ pub struct Button {
     pub title: String,
     /// An `http(s)` address.
     pub url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Severity::{Critical, Info, Warning};
+    use crate::model::event::Status::{Firing, Notice, Resolved};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn item(fingerprint: &str, status: Status, severity: Severity, since: i64) -> ContentItem {
+        let (name, since, short, body) = (String::new(), at(since), String::new(), String::new());
+        let fingerprint = fingerprint.to_owned();
+        ContentItem { fingerprint, name, status, severity, since, until: None, url: None, short, body, labels: vec![] }
+    }
+
+    fn content(items: Vec<ContentItem>) -> Content {
+        let (title, header, footer, note) = (String::new(), String::new(), String::new(), String::new());
+        Content { v: Content::VERSION, title, header, items, footer, buttons: vec![], truncated: 0, note }
+    }
+
+    #[test]
+    fn new_is_what_does_not_stand_as_it_was_told_and_the_worst_of_it_counts() {
+        let told: Vec<_> =
+            [item("a", Firing, Critical, 5), item("b", Firing, Info, 5)].iter().map(Seen::from).collect();
+        let news = |items: &[ContentItem]| content(items.to_vec()).news(&told);
+        let (a, b) = (item("a", Firing, Critical, 5), item("b", Firing, Info, 5));
+
+        assert_eq!(news(&[a.clone(), b.clone()]), None);
+        assert_eq!(news(&[a.clone(), item("b", Resolved, Info, 5)]), Some(Info), "the critical one is known");
+        assert_eq!(news(&[item("b", Firing, Info, 9), item("c", Firing, Warning, 1)]), Some(Warning));
+        assert_eq!(news(&[item("a", Resolved, Critical, 5)]), Some(Critical), "that it is over is news");
+        assert_eq!(news(&[item("a", Firing, Critical, 9)]), Some(Critical), "it was over in between");
+        assert_eq!(news(&[item("a", Firing, Critical, 4)]), None, "it began even earlier");
+        assert_eq!(news(&[item("c", Notice, Critical, 1), b]), Some(Critical));
+        let happened = [Seen::from(&item("c", Notice, Critical, 1))];
+        assert_eq!(content(vec![item("c", Notice, Critical, 1)]).news(&happened), Some(Critical), "it happened again");
+    }
+
+    #[test]
+    fn of_alerts_that_share_a_fingerprint_rather_too_much_is_new() {
+        let told: Vec<_> = [5, 1, 9].map(|since| Seen::from(&item("x", Firing, Critical, since))).into();
+        for (since, news) in [(1, None), (5, Some(Critical)), (7, Some(Critical))] {
+            assert_eq!(content(vec![item("x", Firing, Critical, since)]).news(&told), news, "{since}");
+        }
+    }
 }

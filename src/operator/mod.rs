@@ -37,7 +37,8 @@ use crate::operator::deliveries::{Listed, Listing};
 use crate::operator::readiness::Readiness;
 use crate::operator::reload::{By, Outcome, Refused, Reloading};
 use crate::store::action::PauseRow;
-use crate::store::{LaneRow, Store, StoreError};
+use crate::store::queue::LaneRow;
+use crate::store::{Store, StoreError};
 
 /// What is spaced out by less is not worth a word.
 const SHORTEST_SPACING: Duration = Duration::from_secs(1);

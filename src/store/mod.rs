@@ -33,7 +33,7 @@ use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use crate::store::handing::{HandOver, Heir};
 use crate::store::notices::{Book, Entry};
-use crate::store::queue::{Take, Unsaid, Waiting};
+use crate::store::queue::{LaneRow, Take, Unsaid, Waiting};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
@@ -110,7 +110,7 @@ pub struct Want {
     pub organisation: Name,
     /// The month that pays.
     pub month: Month,
-    /// How far that month's count may go; `None`: no quota. A message that tells of something critical may go further, and
+    /// How far that month's count may go; `None`: no quota. A message that is as urgent as critical may go further, and
     /// with it goes whatever it takes along.
     pub calls: Option<Calls>,
     /// Whether deliveries whose outcome is unknown are held for a human instead of being sent again.
@@ -151,7 +151,8 @@ pub struct Claimed {
     pub deliveries: Vec<ClaimedDelivery>,
     /// Whether they are late, by what the claim said.
     pub late: bool,
-    /// Whether one of them is critical, or stands before a critical one of its order key: the call was counted as such.
+    /// Whether one of them is as urgent as critical, or stands before such a one of its order key: the call was counted
+    /// so.
     pub critical: bool,
     /// Whether this is one that is express: it took nothing along.
     pub express: bool,
@@ -268,17 +269,6 @@ pub struct ChannelRow {
     pub rate: Option<u32>,
 }
 
-/// What waits in one lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneRow {
-    /// The receiver.
-    pub receiver: String,
-    /// How many deliveries are open.
-    pub queued: u64,
-    /// When the oldest of them was accepted.
-    pub oldest_at: Option<Timestamp>,
-}
-
 /// Which deliveries to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -316,7 +306,7 @@ pub trait Store: Send + Sync + 'static {
     async fn ready(&self) -> Result<(), StoreError>;
 
     /// Keeps an event and its deliveries, or finds its twin. Returns after the commit has been synced (law 1), and
-    /// wakes the lanes.
+    /// wakes the lanes. How urgent each delivery is ([`queue`]) is decided here.
     async fn accept(&self, new: NewEvent, now: Timestamp) -> Result<Accepted, StoreError>;
 
     /// Rung whenever something new may wait in this lane. Register before looking at the table.
@@ -388,7 +378,7 @@ pub trait Store: Send + Sync + 'static {
     /// How many calls an organisation has made in a month.
     async fn calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError>;
 
-    /// How many of them sent messages that told of something critical.
+    /// How many of them sent messages that were as urgent as critical.
     async fn critical_calls(&self, organisation: &Name, month: Month) -> Result<u64, StoreError>;
 
     /// When the last of these calls was taken. `None`: none was, or before the store wrote it down.

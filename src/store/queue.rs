@@ -4,6 +4,10 @@
 //! than for a retry: whatever goes in its lane may take it along. It is *express* if a person or the relay itself wrote it:
 //! no message takes it along, and it goes before what gathers. Whether to go now, alone or together, is decided in
 //! `dispatch`; the store counts and keeps the order.
+//!
+//! It is as *urgent* as the worst of what is new in it to its receiver, by what that one was told last under its order
+//! key when it was accepted. What says nothing new is information; what is handed over or redriven is all new. By that,
+//! and not by its severity, it is ranked and paid for.
 
 use jiff::Timestamp;
 
@@ -31,6 +35,17 @@ pub enum Take {
     Digest,
 }
 
+/// How much waits in a lane, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRow {
+    /// The receiver.
+    pub receiver: String,
+    /// How many deliveries are open.
+    pub queued: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_at: Option<Timestamp>,
+}
+
 /// What waits in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
@@ -41,8 +56,8 @@ pub struct Waiting {
     pub ready: usize,
     /// Whether something gathers that a message would take along.
     pub gathering: bool,
-    /// Whether something critical is ready, or takes what is ready before it along. What is express takes nothing along,
-    /// and is not meant.
+    /// Whether something is ready that is as urgent as critical, or takes what is ready before it along. What is express
+    /// takes nothing along, and is not meant.
     pub critical: bool,
     /// The worst that is express and ready; `None` if nothing is.
     pub express: Option<Severity>,

@@ -15,10 +15,10 @@ use dingtalk_relay::model::record::{MessageRecord, Reader};
 use dingtalk_relay::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use dingtalk_relay::store::handing::HandOver;
 use dingtalk_relay::store::notices::{Book, Entry};
-use dingtalk_relay::store::queue::{Unsaid, Waiting};
+use dingtalk_relay::store::queue::{LaneRow, Unsaid, Waiting};
 use dingtalk_relay::store::receipts::{Learned, Purse, Question, TakenBack};
 use dingtalk_relay::store::{
-    Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
+    Accepted, AppRow, ChannelRow, Claim, Filter, Finish, NewEvent, Ownership, Page, Store, StoreError, Want,
 };
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};

@@ -8,13 +8,13 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use sha2::{Digest, Sha256};
 
 use crate::model::delivery::{NewDelivery, State};
-use crate::model::event::Event;
+use crate::model::event::{Event, Severity};
 use crate::model::health::later;
 use crate::model::name::{DeliveryId, EventId};
 use crate::store::sqlite::columns::{json, millis, rank, word};
 use crate::store::sqlite::failure::Failure;
-use crate::store::sqlite::moves;
 use crate::store::sqlite::work::Work;
+use crate::store::sqlite::{moves, told};
 use crate::store::{Accepted, NewEvent};
 
 /// Keeps an event, unless a twin of it is kept already. A twin costs no room, so it is looked for first.
@@ -82,19 +82,20 @@ fn remember(conn: &Connection, new: &NewEvent, key_hash: &[u8], event: i64, now:
 
 fn insert_delivery(work: &mut Work, event: i64, of: &Event, new: &NewDelivery, now: Timestamp) -> rusqlite::Result<()> {
     let order_key = format!("{}/{}", of.source, of.order_key);
-    let rank = rank(new.severity);
+    let urgency = rank(urgency(&work.conn, new, &order_key)?);
     let gathers = !new.gather.is_zero();
     let until = gathers.then(|| millis(later(now, new.gather)));
-    let head = moves::joins_as_head(&work.conn, new.receiver.as_str(), &order_key, rank, gathers)?;
+    let head = moves::joins_as_head(&work.conn, new.receiver.as_str(), &order_key, urgency, gathers)?;
     let sql = "insert into deliveries
-                   (id, event, source, receiver, order_key, state, severity, head, rank, title, created_at,
+                   (id, event, source, receiver, order_key, state, severity, urgency, head, rank, title, created_at,
                     next_attempt_at, gathers, express)
-               values (:id, :event, :source, :receiver, :order_key, 'queued', :rank, :head, :rank, :title, :now,
-                    :until, :gathers, :express)";
+               values (:id, :event, :source, :receiver, :order_key, 'queued', :severity, :urgency, :head, :urgency,
+                    :title, :now, :until, :gathers, :express)";
     let seq = work.conn.prepare_cached(sql)?.insert(named_params! {
         ":id": new.id.0, ":event": event, ":source": of.source.as_str(), ":receiver": new.receiver.as_str(),
-        ":order_key": order_key, ":rank": rank, ":head": head, ":title": new.content.title, ":now": millis(now),
-        ":until": until, ":gathers": gathers, ":express": new.express,
+        ":order_key": order_key, ":severity": rank(new.severity), ":urgency": urgency, ":head": head,
+        ":title": new.content.title, ":now": millis(now), ":until": until, ":gathers": gathers,
+        ":express": new.express,
     })?;
     work.conn
         .prepare_cached("insert into contents (delivery, content) values (?1, ?2)")?
@@ -102,4 +103,15 @@ fn insert_delivery(work: &mut Work, event: i64, of: &Event, new: &NewDelivery, n
     work.open += 1;
     work.rung.push(new.receiver.as_str().to_owned());
     Ok(())
+}
+
+/// How urgent a new delivery is: as the worst of what is new in it to its receiver, who knows what was told last under its
+/// order key. Where nothing is new it reminds of what is known, and that is information. So an alert that everybody
+/// knows of does not make each change of its group as urgent as it was itself.
+fn urgency(conn: &Connection, new: &NewDelivery, order_key: &str) -> rusqlite::Result<Severity> {
+    if new.severity == Severity::Info {
+        return Ok(Severity::Info);
+    }
+    let known = told::known(conn, new.receiver.as_str(), order_key)?;
+    Ok(known.map_or(new.severity, |told| new.content.news(&told).unwrap_or(Severity::Info)))
 }

@@ -2,7 +2,7 @@
 //!
 //! It works inside the writer's transaction, so whoever ends an attempt may hand over what dies with it, and a process
 //! that is killed anywhere has handed a delivery over once or not at all. The new one says the same (content, severity,
-//! order key) and names the old one; the old one names the new one, and stays dead or cancelled if it was, or becomes
+//! order key) and names the old one; all of it is new to its readers, so it is as urgent as its severity; the old one names the new one, and stays dead or cancelled if it was, or becomes
 //! handed over. In its new lane it is the latest of its order key. A fallback never hands on what was handed over
 //! before: there is no loop, whatever the configuration says. Why it is done is decided elsewhere.
 //!
@@ -91,9 +91,10 @@ pub(super) fn was_handed_over(conn: &Connection, delivery: &Standing) -> rusqlit
 fn insert(work: &mut Work, old: &Standing, new: &DeliveryId, heir: &Heir, now: Timestamp) -> rusqlite::Result<()> {
     let to = &heir.receiver;
     let head = moves::joins_as_head(&work.conn, to.as_str(), &old.order_key, old.severity, false)?;
-    let sql = "insert into deliveries (id, event, source, receiver, order_key, state, severity, head, rank, title,
-                   created_at, fallback_of, express)
-               select :new, event, source, :to, order_key, 'queued', severity, :head, severity, title, :now, id, express
+    let sql = "insert into deliveries (id, event, source, receiver, order_key, state, severity, urgency, head, rank,
+                   title, created_at, fallback_of, express)
+               select :new, event, source, :to, order_key, 'queued', severity, severity, :head, severity, title, :now,
+                   id, express
                from deliveries where seq = :old";
     let seq = work.conn.prepare_cached(sql)?.insert(named_params! {
         ":new": new.0, ":to": to.as_str(), ":head": head, ":now": millis(now), ":old": old.seq,

@@ -54,7 +54,7 @@ use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place as Reached, Selection, Stretch};
 use crate::store::handing::HandOver;
 use crate::store::notices::{Book, Entry};
-use crate::store::queue::{Unsaid, Waiting};
+use crate::store::queue::{LaneRow, Unsaid, Waiting};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 use crate::store::sqlite::command::{Asked, Command};
 use crate::store::sqlite::opening::OpenError;
@@ -63,7 +63,7 @@ use crate::store::sqlite::readers::{Readers, closed};
 use crate::store::sqlite::work::Work;
 use crate::store::sqlite::writer::{Condition, Writer};
 use crate::store::{
-    Accepted, AppRow, ChannelRow, Claim, Filter, Finish, LaneRow, NewEvent, Ownership, Page, Store, StoreError, Want,
+    Accepted, AppRow, ChannelRow, Claim, Filter, Finish, NewEvent, Ownership, Page, Store, StoreError, Want,
 };
 
 /// How many commands may wait for the writer: two full batches.

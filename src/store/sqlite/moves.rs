@@ -2,7 +2,7 @@
 //!
 //! Every state change of a delivery is in this file, each along `State::may_become` and each together with the
 //! head: the earliest open delivery of its receiver and order key. Only a head is ever claimed, so what came later
-//! cannot pass it; a head's `rank` is the worst severity that waits behind it, so a critical alert takes its elders
+//! cannot pass it; a head's `rank` is the worst urgency that waits behind it, so a critical alert takes its elders
 //! along. `tried_at` goes from head to head: it belongs to the order key.
 
 use std::collections::BTreeMap;
@@ -84,18 +84,18 @@ pub(super) fn sending_with(conn: &Connection, message: i64) -> rusqlite::Result<
     conn.prepare_cached(&sql)?.query_map([message], Standing::of)?.collect()
 }
 
-/// A new delivery of this severity joins its order key: true if it is the head. Else the head takes its severity
+/// A new delivery of this urgency joins its order key: true if it is the head. Else the head takes its urgency
 /// on, if that is worse; and unless the new one gathers, nothing of its key waits any longer, so that it need not wait
 /// behind.
 pub(super) fn joins_as_head(
     conn: &Connection,
     receiver: &str,
     order_key: &str,
-    rank: i64,
+    urgency: i64,
     gathers: bool,
 ) -> rusqlite::Result<bool> {
     let sql = "update deliveries set rank = max(rank, ?3) where receiver = ?1 and order_key = ?2 and head = 1";
-    let heads = conn.prepare_cached(sql)?.execute((receiver, order_key, rank))?;
+    let heads = conn.prepare_cached(sql)?.execute((receiver, order_key, urgency))?;
     if heads > 0 && !gathers {
         free(conn, receiver, order_key)?;
     }
@@ -182,10 +182,11 @@ pub(super) fn give_up(work: &mut Work, seq: i64, reason: &str, possibly_duplicat
 }
 
 /// Dead or cancelled → queued, at its old place: what came later and took its seat gives it up. Were that one under
-/// way, this one may go before its answer: it was passed already. A human wants it now, so nothing of its key waits.
+/// way, this one may go before its answer: it was passed already. A human wants it now, so nothing of its key waits, and
+/// all that it says counts as new.
 pub(super) fn redrive(work: &mut Work, delivery: &Standing) -> rusqlite::Result<()> {
     let sql = "update deliveries set state = 'queued', next_attempt_at = null, failures = 0, reason = null,
-                   tried_at = null, form = null, gathers = 0, alone = 0
+                   tried_at = null, form = null, gathers = 0, alone = 0, urgency = severity, rank = severity
                where seq = ?1";
     work.conn.prepare_cached(sql)?.execute([delivery.seq])?;
     work.open += 1;
@@ -234,8 +235,8 @@ fn unseat_later(conn: &Connection, delivery: &Standing) -> rusqlite::Result<Opti
         .optional()
 }
 
-/// The first of a delivery's order key is its head, if there is one, and has the worst severity of all that wait
-/// behind it. A seat that was left comes with a `tried_at`.
+/// The first of a delivery's order key is its head, if there is one, and ranks as the most urgent of all that
+/// wait behind it. A seat that was left comes with a `tried_at`.
 fn seat_first(conn: &Connection, of: &Standing, left: Option<Option<i64>>) -> rusqlite::Result<()> {
     let tried_at = left.flatten();
     conn.prepare_cached(SEAT_FIRST)?.execute((&of.receiver, &of.order_key, tried_at, left.is_some())).map(drop)
@@ -243,7 +244,7 @@ fn seat_first(conn: &Connection, of: &Standing, left: Option<Option<i64>>) -> ru
 
 pub(super) const SEAT_FIRST: &str = "
     update deliveries set head = 1, tried_at = iif(?4, ?3, tried_at), rank = (
-        select max(severity) from deliveries
+        select max(urgency) from deliveries
         where receiver = ?1 and order_key = ?2 and state in ('queued', 'sending')
     )
     where seq = (

@@ -14,7 +14,7 @@ use crate::store::sqlite::columns::{count, maybe_time, millis, rank};
 
 /// How sends are counted; other calls by their own word. A month holds them all.
 const SEND: &str = "send";
-/// How those are counted that tell of something critical.
+/// How those are counted that are as urgent as critical.
 const SEND_CRITICAL: &str = "send_critical";
 
 /// The least rank for whose message the month still has a call: none has a rank above the last one.
@@ -83,7 +83,7 @@ fn calls_of(conn: &Connection, organisation: &str, month: &str, api: &str) -> ru
     conn.prepare_cached(sql)?.query_row((organisation, month, api), |row| count(row, 0))
 }
 
-/// The calls of a month that told of something critical.
+/// The calls of a month that were as urgent as critical.
 pub(super) fn critical_calls(conn: &Connection, organisation: &str, month: &str) -> rusqlite::Result<u64> {
     calls_of(conn, organisation, month, SEND_CRITICAL)
 }

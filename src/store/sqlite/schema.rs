@@ -98,6 +98,8 @@ mod tests {
         assert_eq!(told, 0);
         let gathers: i64 = conn.query_row("select gathers from deliveries", [], |row| row.get(0)).unwrap();
         assert_eq!(gathers, 0, "what waited waits for its retry");
+        let urgency: i64 = conn.query_row("select urgency from deliveries", [], |row| row.get(0)).unwrap();
+        assert_eq!(urgency, 2, "it is as urgent as its severity, as it was before");
     }
 
     #[test]

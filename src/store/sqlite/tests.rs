@@ -72,14 +72,14 @@ fn every_statement_that_runs_often_has_its_index() {
     what is probed: SEARCH deliveries USING COVERING INDEX probes (receiver=?)
     what has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?)
     what is express and has waited: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | LIST SUBQUERY 1 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at<?)
-    the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_severity (receiver=? AND order_key=?)
+    the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_urgency (receiver=? AND order_key=?)
     what a newcomer frees: SEARCH deliveries USING INDEX waiting_in_key (receiver=? AND order_key=?)
     what a fallback gets: SEARCH deliveries USING INDEX to_hand_over (receiver=?)
     the oldest that is ready: SEARCH deliveries USING INDEX ready_by_age (receiver=?)
     the oldest that has waited: CO-ROUTINE (subquery-1) | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH (subquery-1)
     the shortest wait: CO-ROUTINE (subquery-3) | COMPOUND QUERY | LEFT-MOST SUBQUERY | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | SEARCH (subquery-3)
-    how many are ready: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX ready_by_age (receiver=?) | SEARCH d USING INDEX open_by_severity (receiver=? AND order_key=?) | SCAN (subquery-1)
-    how many have waited: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH d USING INDEX open_by_severity (receiver=? AND order_key=?) | SCAN (subquery-1)
+    how many are ready: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX ready_by_age (receiver=?) | SEARCH d USING INDEX open_by_urgency (receiver=? AND order_key=?) | SCAN (subquery-1)
+    how many have waited: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH d USING INDEX open_by_urgency (receiver=? AND order_key=?) | SCAN (subquery-1)
     whether any gathers: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX gathering (receiver=? AND next_attempt_at>?)
     whether any is critical: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at<?)
     whether any is express: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at<?)
@@ -151,9 +151,9 @@ fn lane_with(keys: i64) -> Connection {
         let sql = format!(
             "with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})
              insert into deliveries
-                 (id, event, source, receiver, order_key, state, severity, head, rank, next_attempt_at, title, created_at,
-                  express)
-             select '{state}{head}' || i, 1, 's', 'r', 's/' || i, '{state}', i % 3, {head}, i % 3, {wait}, 't', 0,
+                 (id, event, source, receiver, order_key, state, severity, urgency, head, rank, next_attempt_at, title,
+                  created_at, express)
+             select '{state}{head}' || i, 1, 's', 'r', 's/' || i, '{state}', i % 3, i % 3, {head}, i % 3, {wait}, 't', 0,
                  i % 5 = 0
              from n"
         );

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::model::name::{ChannelKey, Name};
+use crate::store::queue::LaneRow;
 use crate::store::sqlite::columns::{count, health, maybe_time, millis, time, unreadable};
-use crate::store::{AppRow, ChannelRow, LaneRow};
+use crate::store::{AppRow, ChannelRow};
 
 /// What waits in every lane.
 pub(super) fn lanes(conn: &Connection) -> rusqlite::Result<Vec<LaneRow>> {

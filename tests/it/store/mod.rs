@@ -41,6 +41,7 @@ mod refusing;
 mod seeing;
 mod sqlite;
 mod telling;
+mod urgency;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

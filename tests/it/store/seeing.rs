@@ -3,7 +3,8 @@
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity::{Critical, Warning};
 use dingtalk_relay::model::name::DeliveryId;
-use dingtalk_relay::store::{Filter, LaneRow, Page};
+use dingtalk_relay::store::queue::LaneRow;
+use dingtalk_relay::store::{Filter, Page};
 
 use crate::store::{Fresh, at, channel, event, first, given_up, name, sent};
 

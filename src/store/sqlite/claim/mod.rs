@@ -172,7 +172,7 @@ fn attach(conn: &Connection, message: i64, delivery: i64) -> rusqlite::Result<()
         .map(drop)
 }
 
-/// Whether a message tells of something critical, or of what a critical one of its key waits behind.
+/// Whether a message is as urgent as critical, or carries what such a delivery of its key waits behind.
 fn is_critical(conn: &Connection, message: i64) -> rusqlite::Result<bool> {
     let sql = "select exists (
                    select 1 from message_deliveries m join deliveries d on d.seq = m.delivery

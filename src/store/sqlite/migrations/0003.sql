@@ -27,3 +27,11 @@ where exists (
     select 1 from contents c
     where c.delivery = told.delivery and iif(json_valid(c.content), c.content ->> '$.v' = 1, 0)
 );
+
+-- How urgent a delivery is: as the worst of what was new in it to its receiver when it was accepted; all of it is new to whom
+-- it is handed over or redriven. From now on a head's rank is the worst urgency among the open ones of its order key.
+-- Of what is closed it says nothing.
+alter table deliveries add column urgency integer not null default 0 check (urgency in (0, 1, 2));
+update deliveries set urgency = severity where state in ('queued', 'sending');
+drop index open_by_severity;
+create index open_by_urgency on deliveries (receiver, order_key, urgency) where state in ('queued', 'sending');
