@@ -22,8 +22,10 @@ use crate::store::queue::Waiting;
 impl Operator {
     /// What holds a delivery that waits, where that is the month. Anything else its lane and its `next_attempt_at` say.
     pub async fn waits_for(&self, delivery: &Delivery, now: Timestamp) -> Result<Option<Wait>, StoreError> {
-        // What is critical is never held for the month, unless all of it is used up, and then its lane is blocked.
-        if delivery.state != State::Queued || delivery.severity == Severity::Critical {
+        // News of something critical is never held for the month, unless all of it is used up, and then its lane is blocked.
+        // Where it is ready its lane is not held; where it waits for its next try the others of its lane may be.
+        let waits_for_its_try = delivery.severity == Severity::Critical && delivery.next_attempt_at.is_some();
+        if delivery.state != State::Queued || waits_for_its_try {
             return Ok(None);
         }
         let lanes = self.lanes(now).await?;
@@ -122,7 +124,7 @@ fn later(waiting: &Waiting) -> Wait {
 fn kept(budget: &Budget, used: Used, now: Timestamp) -> Wait {
     let (calls, of) = (used.calls, budget.calls_per_month);
     let reason = format!(
-        "Held for the month: not critical, and {calls} of {of} calls are used; what is left is kept for what is critical. \
+        "Held for the month: no critical news, and {calls} of {of} calls are used; what is left is kept for that. \
          It goes when the month turns, or along with a critical message before."
     );
     Wait { why: WaitsFor::Month, until: Month::of(now).end(), reason }
@@ -131,7 +133,7 @@ fn kept(budget: &Budget, used: Used, now: Timestamp) -> Wait {
 fn in_turn(budget: &Budget, used: Used, until: Timestamp) -> Wait {
     let (calls, of) = (used.calls, budget.calls_per_month);
     let reason = format!(
-        "Held for the month: not critical, and {calls} of {of} calls are used, which is ahead of the calendar. It goes in \
+        "Held for the month: no critical news, and {calls} of {of} calls are used, which is ahead of the calendar. It goes in \
          one message when its turn comes about, or along with a critical message before."
     );
     Wait { why: WaitsFor::Month, until, reason }

@@ -9,7 +9,7 @@ use dingtalk_relay::model::view::{AppView, LaneView, Standing, Wait, WaitsFor};
 use dingtalk_relay::operator::deliveries::Listing;
 use dingtalk_relay::simulator::faults::{Answer, Api};
 
-use super::{BEGIN, MINUTE, SECOND, firing, resolved, simulated};
+use super::{BEGIN, MINUTE, SECOND, firing, group, resolved, simulated};
 use crate::harness::Bench;
 
 /// 48 of them for what is not critical.
@@ -53,7 +53,7 @@ async fn what_waits_until_the_month_turns_says_so_in_its_lane_its_delivery_and_t
     let held = seen.waits_for.clone().expect("it waits for the month");
     let until = Month::of(bench.clock.now()).end();
     assert_eq!((seen.lane.state, held.why, held.until), (Standing::Flowing, WaitsFor::Month, until));
-    assert!(held.reason.contains("not critical, and 48 of 60 calls are used"), "{}", held.reason);
+    assert!(held.reason.contains("no critical news, and 48 of 60 calls are used"), "{}", held.reason);
     assert_eq!(of_latest(&bench, "team").await, Some(held));
     assert_eq!(lane(&bench, "oncall").await.waits_for, None, "nothing waits there");
     assert_eq!(app(&bench).await.paced.unwrap().lanes, 1);
@@ -64,6 +64,25 @@ async fn what_waits_until_the_month_turns_says_so_in_its_lane_its_delivery_and_t
     bench.work_for(MINUTE).await;
     assert_eq!(lane(&bench, "team").await.queued, 0);
     assert_eq!(app(&bench).await.paced.unwrap().lanes, 0);
+}
+
+#[tokio::test]
+async fn a_group_whose_critical_alert_is_known_says_that_it_waits_and_news_of_it_does_not() {
+    let mut bench = Bench::with(SIXTY, BEGIN, simulated).await;
+    let (down, lamp) = (("db-1", "firing", "critical"), ("lamp", "firing", "info"));
+    bench.accept("team", &group("Payments", &[down, lamp])).await;
+    bench.work_for(SECOND).await;
+    used(&bench, 47).await;
+
+    bench.accept("team", &group("Payments", &[down, ("lamp", "resolved", "info")])).await;
+    bench.work_for(MINUTE).await;
+    let held = of_latest(&bench, "team").await.expect("it waits for the month");
+    assert_eq!(held.why, WaitsFor::Month);
+
+    bench.accept("team", &group("Payments", &[("db-1", "resolved", "critical"), lamp])).await;
+    assert_eq!(of_latest(&bench, "team").await, None, "it goes at once");
+    bench.work_for(SECOND).await;
+    assert_eq!(lane(&bench, "team").await.queued, 0);
 }
 
 #[tokio::test]
