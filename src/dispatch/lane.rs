@@ -25,7 +25,7 @@ use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
 use crate::dispatch::gather::{Decision, decide, goes_express};
 use crate::dispatch::lane::sending::Unfinished;
-use crate::dispatch::manner::Manner;
+use crate::dispatch::manner::{Manner, in_its_form};
 use crate::gate::channel::{Channel, Turn};
 use crate::gate::month::Left;
 use crate::gate::{Gate, Pass};
@@ -197,7 +197,7 @@ impl Lane {
         let claim = self.store.claim(&ownership, self.want(take, pass.probe, now), now).await;
         self.held = Held::Nothing;
         let claimed = match claim {
-            Ok(Claim::Taken(claimed)) => Arc::new(claimed),
+            Ok(Claim::Taken(claimed)) => Arc::new(in_its_form(claimed)),
             Ok(Claim::Nothing) => return Ok(Step::Idle),
             Ok(Claim::MonthUsedUp) => {
                 gate.left(now).await?;

@@ -38,6 +38,14 @@ pub struct Message<'c> {
     made_at: Timestamp,
 }
 
+/// What was claimed, in the form it goes in: what goes by itself does not pay for what a digest was refused with.
+pub fn in_its_form(mut claimed: Claimed) -> Claimed {
+    if let [one] = claimed.deliveries.as_mut_slice() {
+        one.form = std::mem::take(&mut one.form).by_itself();
+    }
+    claimed
+}
+
 impl Manner {
     /// The manner of a receiver; `page` is what the operator's page is reached as from outside, if it is.
     pub fn of(settings: &Receiver, page: Option<Url>) -> Self {
@@ -66,7 +74,9 @@ impl Manner {
     /// The form to try next after DingTalk refused a message, if a plainer one may do: all it carries takes it.
     pub fn plainer(&self, message: &Message<'_>, verdict: &Verdict) -> Option<Form> {
         let setting = self.setting(message.form, message.late, message.page.as_deref(), message.made_at);
-        compose::plainer(&message.parts, &setting, &message.composed, verdict.complaint?, &verdict.code)
+        let parts = &message.parts;
+        let plainer = compose::plainer(parts, &setting, &message.composed, verdict.complaint?, &verdict.code)?;
+        Some(Form { together: parts.len() > 1, ..plainer })
     }
 
     fn setting<'s>(&'s self, form: &'s Form, late: bool, page: Option<&'s str>, now: Timestamp) -> Setting<'s> {

@@ -64,6 +64,8 @@ pub struct Form {
     pub length: Length,
     /// The codes DingTalk refused the forms before this one with, the first one first.
     pub refused_with: Vec<String>,
+    /// It was a digest that was refused: this says nothing of what each of its deliveries may be by itself.
+    pub together: bool,
 }
 
 /// The shape of a message, from the richest to the plainest.
@@ -116,6 +118,11 @@ impl Length {
 }
 
 impl Form {
+    /// The form of a message that carries one delivery, which has become as plain as this.
+    pub fn by_itself(self) -> Self {
+        if self.together { Self::default() } else { self }
+    }
+
     /// The most forms one delivery is tried in: each is a call of the month.
     pub const MOST: usize = 5;
 
@@ -223,5 +230,6 @@ mod tests {
     fn a_stored_form_of_another_version_is_read_as_far_as_it_is_known() {
         let read: Form = serde_json::from_str(r#"{"shape":"text","without_colours":true}"#).unwrap();
         assert_eq!(read, Form { shape: Shape::Text, ..Form::default() });
+        assert_eq!(read.clone().by_itself(), read, "what says nothing of a digest is its own");
     }
 }

@@ -57,6 +57,7 @@ prop_compose! {
             without_pictures: links,
             without_mentions: mentions,
             refused_with: vec![],
+            together: false,
         }
     }
 }

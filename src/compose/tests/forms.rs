@@ -197,6 +197,7 @@ fn any_form() -> impl Strategy<Value = Form> {
         without_mentions,
         length,
         refused_with: vec![],
+        together: false,
     })
 }
 

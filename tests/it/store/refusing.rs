@@ -27,6 +27,7 @@ fn plainer() -> Form {
         without_mentions: false,
         length: Length::Half,
         refused_with: vec!["contain.unsafe.url".into(), "invalidParameter.msgParam.tooLong".into()],
+        together: true,
     }
 }
 

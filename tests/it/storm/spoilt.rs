@@ -1,5 +1,6 @@
 //! A digest that goes wrong: what it carried is neither lost nor blamed for another.
 
+use dingtalk_relay::simulator::faults::{Answer, Api};
 use dingtalk_relay::simulator::moderation::Rule;
 use serde_json::{Value, json};
 
@@ -32,6 +33,44 @@ async fn one_poison_alert_dies_and_everything_it_was_told_with_arrives() {
     assert_eq!(log.last().unwrap()["msg_key"], "sampleMarkdown", "by itself it goes in its full form again");
     let page = bench.read(&format!("/deliveries/{}", deliveries[0]["id"].as_str().unwrap())).await;
     assert!(page.contains("Disk0"), "{page}");
+}
+
+#[tokio::test]
+async fn what_a_digest_became_is_not_what_one_of_it_is_when_it_goes_by_itself() {
+    let mut bench = Bench::new(BEGIN, simulated).await;
+    for n in 0..8 {
+        bench.accept("team", &firing(&format!("Disk{n}"), "warning")).await;
+    }
+    bench.simulator.fault(Api::Send, 1, Answer::code(400, "invalidParameter.msgParam.invalid"));
+    bench.simulator.fault(Api::Send, 20, Answer::Html { status: 502 });
+    bench.work_for(MINUTE).await;
+    assert_eq!(bench.lane("team").await["state"], "down");
+    bench.simulator.forget();
+    bench.work_for(HOUR).await;
+
+    assert_eq!(carried(&bench).await, [1, 7], "the probe, and the others together");
+    let forms: Vec<_> = bench.simulator.messages().into_iter().map(|message| message.msg_key).collect();
+    assert_eq!(forms, ["sampleMarkdown", "sampleText"], "by itself it begins in its full form");
+}
+
+#[tokio::test]
+async fn the_last_of_a_digest_that_a_human_has_cancelled_begins_in_its_full_form_too() {
+    let mut bench = Bench::new(BEGIN, simulated).await;
+    for n in 0..8 {
+        bench.accept("team", &firing(&format!("Disk{n}"), "warning")).await;
+    }
+    bench.simulator.fault(Api::Send, 1, Answer::code(400, "invalidParameter.msgParam.invalid"));
+    bench.simulator.fault(Api::Send, 1, Answer::code(400, "send.too.fast"));
+    bench.work_for(SECOND * 20).await;
+    assert_eq!(bench.lane("team").await["state"], "cooling");
+    let (operator, now) = (bench.operator(), bench.clock.now());
+    for delivery in &bench.deliveries().await[1..] {
+        operator.cancel(delivery["id"].as_str().unwrap(), now).await.unwrap();
+    }
+    bench.work_for(HOUR).await;
+
+    let [message] = &bench.simulator.messages()[..] else { panic!("{:?}", bench.simulator.messages()) };
+    assert_eq!(message.msg_key, "sampleMarkdown");
 }
 
 async fn attempts(bench: &Bench, delivery: &Value) -> Vec<Value> {
