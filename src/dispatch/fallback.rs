@@ -2,7 +2,8 @@
 //!
 //! A lane asks at the one moment when it can do nothing else: it may not call now. *Blocked* is what a human must
 //! mend: the channel, the app, or a month that is used up, which is why a lane that is only down or cooling, or
-//! paused by a human, keeps its queue. While a probe is due nothing is handed over: the probe may open the lane, and
+//! paused by a human, keeps its queue. A month that has calls left for what is critical blocks the rest alone, so the lane
+//! asks twice: for all that waits, and for what is not critical. While a probe is due nothing is handed over: the probe may open the lane, and
 //! what it carries goes over only if it fails. What is handed over says in a line whom it was meant for; its title
 //! stays. The line is in the language and the time zone of who takes over. The store does the handing over, once for
 //! each delivery.
@@ -52,8 +53,9 @@ impl Fallback {
         &self.to
     }
 
-    /// What the store is to do with the queue that this blocks, at most `limit` deliveries at a time.
-    pub fn hand_over(&self, block: &Block, limit: usize) -> HandOver {
+    /// What the store is to do with the queue that this blocks, or with what of it is not critical: at most `limit`
+    /// deliveries at a time.
+    pub fn hand_over(&self, block: &Block, keeps_critical: bool, limit: usize) -> HandOver {
         let since = block.since.strftime("%Y-%m-%d %H:%M UTC");
         let (read, code) = (spoken::at(block.since, &self.style.timezone), plain(&block.code));
         let english = format!("which is blocked since {read}: {code}");
@@ -62,6 +64,7 @@ impl Fallback {
             receiver: self.of.clone(),
             to: self.heir(&note),
             reason: format!("blocked since {since}: {} ({})", block.code, block.reason),
+            keeps_critical,
             limit,
         }
     }
@@ -146,7 +149,7 @@ mod tests {
     fn a_reader_is_told_whom_it_was_meant_for_and_an_operator_why() {
         let Health::Blocked(block) = blocked(Cause::Month, 0, &[]) else { panic!() };
         let block = Block { code: "month_used_up".into(), reason: "Send less.".into(), ..block };
-        let handing = fallback().hand_over(&block, 9);
+        let handing = fallback().hand_over(&block, false, 9);
         assert_eq!(
             handing.to.note,
             r"Meant for **on\_call**, which is blocked since 2026-09-21 14:13 UTC: month\_used\_up"
@@ -162,10 +165,10 @@ mod tests {
         let block = Block { code: "robot_not_in_group".into(), ..block };
         let timezone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
         let chinese = fallback_read_in(Style { language: Language::Zh, timezone, ..Style::default() });
-        let handing = chinese.hand_over(&block, 9);
+        let handing = chinese.hand_over(&block, false, 9);
         let note = r"本应发给 **on\_call**，但自 2026-09-21 22:13 UTC+8 起已被阻塞：robot\_not\_in\_group";
         assert_eq!(handing.to.note, note);
-        assert_eq!(handing.reason, fallback().hand_over(&block, 9).reason);
+        assert_eq!(handing.reason, fallback().hand_over(&block, false, 9).reason);
         assert_eq!(chinese.heir_of_dead("forbidden").note, r"本应发给 **on\_call**，但未能发出：forbidden");
     }
 

@@ -31,7 +31,7 @@ use crate::gate::month::Left;
 use crate::gate::{Gate, Pass};
 use crate::model::content::Unchanged;
 use crate::model::event::Severity;
-use crate::model::health::{earlier, later};
+use crate::model::health::{Block, earlier, later};
 use crate::model::message::Target;
 use crate::model::month::Month;
 use crate::model::name::Name;
@@ -240,20 +240,37 @@ impl Lane {
         })
     }
 
-    /// No call may be made before `until`: what waits is kept, or goes to the fallback if it is time.
-    async fn wait(&mut self, own: &Ownership, until: Timestamp, now: Timestamp) -> Result<Step, StoreError> {
+    /// No call may be made before `until`: what waits is kept, or goes to the fallback if it is time. A month that is kept
+    /// for what is critical blocks nothing else than the rest.
+    async fn wait(&mut self, own: &Ownership, mut until: Timestamp, now: Timestamp) -> Result<Step, StoreError> {
         self.flowing_since = None;
         let Some(fallback) = &self.fallback else { return Ok(Step::Wait(until)) };
-        let states = [self.channel.health(), self.gate.health(), self.gate.month(now)];
-        let block = match fallback.course(&states, now) {
-            Course::Keep => return Ok(Step::Wait(until)),
-            Course::KeepUntil(at) => return Ok(Step::Wait(until.min(at))),
-            Course::HandOver(block) => block,
-        };
-        let wanted = fallback.hand_over(&block, HANDED_OVER_AT_ONCE);
+        let (channel, app) = (self.channel.health(), self.gate.health());
+        for keeps_critical in [false, true] {
+            let month = self.gate.month(!keeps_critical, now);
+            match fallback.course([&channel, &app, &month], now) {
+                Course::Keep => {}
+                Course::KeepUntil(at) => until = until.min(at),
+                Course::HandOver(block) => return self.hand_over(own, &block, keeps_critical, until, now).await,
+            }
+        }
+        Ok(Step::Wait(until))
+    }
+
+    /// The fallback takes over what this blocks. What is left then waits `until`: it is critical, or came from another
+    /// lane.
+    async fn hand_over(
+        &mut self,
+        own: &Ownership,
+        block: &Block,
+        keeps_critical: bool,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Step, StoreError> {
+        let Some(fallback) = &self.fallback else { return Ok(Step::Wait(until)) };
+        let wanted = fallback.hand_over(block, keeps_critical, HANDED_OVER_AT_ONCE);
         let handed = self.store.hand_over_queue(own, wanted, now).await.map_err(|error| self.lost(error))?;
         if handed == 0 {
-            // What is left came here from another lane, and waits.
             return Ok(Step::Wait(until));
         }
         let (receiver, to) = (self.receiver.to_string(), fallback.to().to_string());

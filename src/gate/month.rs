@@ -138,17 +138,17 @@ impl Gate {
     /// What keeps the app from sending at `now`, or that nothing does: its state, or a month that is used up by our
     /// own count. While what is critical goes, the app flows.
     pub fn standing(&self, now: Timestamp) -> Health {
-        let used_up = self.inner().used_up.filter(|used_up| used_up.left == Left::Nothing);
-        match (self.health(), used_up.map_or(Health::Flowing, |used_up| used_up.at(now))) {
+        match (self.health(), self.month(true, now)) {
             (health, Health::Flowing) | (health @ Health::Blocked(_), _) => health,
             (_, used_up) => used_up,
         }
     }
 
-    /// Blocked if the month that `now` falls into is used up by our own count, if only for what is not critical; else
-    /// flowing.
-    pub fn month(&self, now: Timestamp) -> Health {
-        self.inner().used_up.map_or(Health::Flowing, |used_up| used_up.at(now))
+    /// Blocked if the month that `now` falls into is used up by our own count, and has no call left for what is critical,
+    /// or for what is not; else flowing.
+    pub fn month(&self, critical: bool, now: Timestamp) -> Health {
+        let used_up = self.inner().used_up.filter(|used_up| !critical || used_up.left == Left::Nothing);
+        used_up.map_or(Health::Flowing, |used_up| used_up.at(now))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct HandOver {
     pub to: Heir,
     /// What the deliveries that are handed over say of themselves.
     pub reason: String,
+    /// Whether every order key stays of which something is critical: the month still has calls for those.
+    pub keeps_critical: bool,
     /// At most so many at a time: a transaction must not keep webhooks waiting.
     pub limit: usize,
 }

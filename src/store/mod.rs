@@ -346,7 +346,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Hands over what waits in a lane, due or not, in the order it was accepted, and wakes the other lane; says how
     /// many. Each is `handed_over` and names the delivery that took it over, which names it in turn. What took over
-    /// another delivery, or was taken over before, stays: only where nothing else waits this says 0.
+    /// another delivery, or was taken over before, stays, and what is to: only where nothing else waits this says 0.
     async fn hand_over_queue(&self, ownership: &Ownership, wanted: HandOver, now: Timestamp)
     -> Result<u64, StoreError>;
 

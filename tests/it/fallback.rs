@@ -5,6 +5,7 @@
 
 mod any_order;
 mod dying;
+mod kept;
 mod language;
 mod together;
 mod waiting;

@@ -43,13 +43,24 @@ pub(super) fn hand_over_some(
 
 fn waiting(conn: &Connection, wanted: &HandOver) -> rusqlite::Result<Vec<i64>> {
     let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-    conn.prepare_cached(TO_HAND_OVER)?.query_map((wanted.receiver.as_str(), limit), |row| row.get(0))?.collect()
+    let sql = if wanted.keeps_critical { MILD_TO_HAND_OVER } else { TO_HAND_OVER };
+    conn.prepare_cached(sql)?.query_map((wanted.receiver.as_str(), limit), |row| row.get(0))?.collect()
 }
 
 pub(super) const TO_HAND_OVER: &str = "
     select seq from deliveries
     where receiver = ?1 and state = 'queued' and fallback_of is null and handed_to is null
     order by seq limit ?2";
+
+/// The same, but for the order keys whose head may use the month's reserve and takes them along.
+pub(super) const MILD_TO_HAND_OVER: &str = "
+    select d.seq from deliveries d indexed by mild_to_hand_over
+    where d.receiver = ?1 and d.state = 'queued' and d.fallback_of is null and d.handed_to is null and d.rank < 2
+    and not exists (
+        select 1 from deliveries h
+        where h.receiver = d.receiver and h.order_key = d.order_key and h.head = 1 and h.rank = 2
+    )
+    order by d.seq limit ?2";
 
 /// Hands what has just died over to its fallback, unless it was handed over before.
 pub(super) fn bequeath(work: &mut Work, dead: i64, heir: &Heir, now: Timestamp) -> rusqlite::Result<()> {

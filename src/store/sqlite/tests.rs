@@ -46,6 +46,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("the first of a key", moves::SEAT_FIRST),
         ("what a newcomer frees", moves::FREE),
         ("what a fallback gets", handing::TO_HAND_OVER),
+        ("what it gets where the critical stay", handing::MILD_TO_HAND_OVER),
         ("the oldest that is ready", waiting::OLDEST_READY),
         ("the oldest that has waited", waiting::OLDEST_WAITED),
         ("the shortest wait", waiting::SHORTEST_WAIT),
@@ -75,6 +76,7 @@ fn every_statement_that_runs_often_has_its_index() {
     the first of a key: SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX open_in_order (receiver=? AND order_key=?) | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX open_by_urgency (receiver=? AND order_key=?)
     what a newcomer frees: SEARCH deliveries USING INDEX waiting_in_key (receiver=? AND order_key=?)
     what a fallback gets: SEARCH deliveries USING INDEX to_hand_over (receiver=?)
+    what it gets where the critical stay: SEARCH d USING INDEX mild_to_hand_over (receiver=?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH h USING INDEX head_of_key (receiver=? AND order_key=?)
     the oldest that is ready: SEARCH deliveries USING INDEX ready_by_age (receiver=?)
     the oldest that has waited: CO-ROUTINE (subquery-1) | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH (subquery-1)
     the shortest wait: CO-ROUTINE (subquery-3) | COMPOUND QUERY | LEFT-MOST SUBQUERY | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>?) | SEARCH (subquery-3)

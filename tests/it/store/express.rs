@@ -198,7 +198,8 @@ async fn it_stays_so_in_another_lane(store: Fresh) {
     let by_hand = store.express("a", Info, at(0)).await;
     store.act(&by_hand, Action::HandOver { to: name("night") }, at(1)).await.unwrap();
     store.express("b", Info, at(1)).await;
-    let queue = HandOver { receiver: name("oncall"), to: heir(), reason: "blocked".into(), limit: 9 };
+    let queue =
+        HandOver { receiver: name("oncall"), to: heir(), reason: "blocked".into(), keeps_critical: false, limit: 9 };
     assert_eq!(store.hand_over_queue(&ownership, queue, at(1)).await.unwrap(), 1);
     in_night("c").await;
     in_night("d").await;

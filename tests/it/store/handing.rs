@@ -25,6 +25,7 @@ on_every_store!(
     what_went_over_knows_when_its_event_came,
     a_note_is_written_into_what_is_handed_over_and_changes_nothing_else,
     what_was_handed_over_is_so_after_a_kill,
+    where_the_month_pays_for_the_critical_their_keys_stay_and_the_rest_goes_over_in_order,
 );
 
 fn heir() -> Heir {
@@ -32,7 +33,7 @@ fn heir() -> Heir {
 }
 
 fn queue_of(receiver: &str, limit: usize) -> HandOver {
-    HandOver { receiver: name(receiver), to: heir(), reason: "blocked".into(), limit }
+    HandOver { receiver: name(receiver), to: heir(), reason: "blocked".into(), keeps_critical: false, limit }
 }
 
 impl Fresh {
@@ -309,4 +310,34 @@ async fn what_was_handed_over_is_so_after_a_kill(store: Fresh) {
     for id in [&one, &other] {
         assert_eq!(store.heir_of(id).await.state, State::Queued);
     }
+}
+
+async fn where_the_month_pays_for_the_critical_their_keys_stay_and_the_rest_goes_over_in_order(store: Fresh) {
+    let ownership = store.owned_by("me").await;
+    let (retried, retried_mild) = (store.wait("a", Critical, at(0)).await, store.wait("b", Info, at(0)).await);
+    for _ in 0..2 {
+        let claimed = store.next(&ownership, at(1)).await.unwrap();
+        store.finish(&ownership, put_back(&claimed, at(1_000), true), at(1)).await.unwrap();
+    }
+    let elder = store.wait("c", Warning, at(2)).await;
+    let critical = store.wait("c", Critical, at(3)).await;
+    let follower = store.wait("c", Info, at(4)).await;
+    let mild = [store.wait("d", Warning, at(5)).await, store.wait("e", Info, at(6)).await];
+    let mild_follower = store.wait("d", Info, at(7)).await;
+
+    let mild_of = |limit| HandOver { keeps_critical: true, ..queue_of("oncall", limit) };
+    for (limit, handed) in [(2, 2), (100, 2), (100, 0)] {
+        assert_eq!(store.hand_over_queue(&ownership, mild_of(limit), at(9)).await.unwrap(), handed);
+    }
+
+    for stays in [&retried, &elder, &critical, &follower] {
+        assert_eq!(store.shown(stays).await.state, State::Queued, "it may use the month's reserve");
+    }
+    let [first, second] = mild;
+    let mut gone = vec![];
+    for id in [&retried_mild, &first, &second, &mild_follower] {
+        gone.push(store.heir_of(id).await.id);
+    }
+    assert_eq!(store.night(&ownership, at(9)).await, [&gone[1], &gone[0], &gone[2], &gone[3]].map(Clone::clone));
+    assert_eq!(store.hand_over_all(&ownership, at(10)).await, 4, "and all goes where everything is blocked");
 }

@@ -35,3 +35,7 @@ alter table deliveries add column urgency integer not null default 0 check (urge
 update deliveries set urgency = severity where state in ('queued', 'sending');
 drop index open_by_severity;
 create index open_by_urgency on deliveries (receiver, order_key, urgency) where state in ('queued', 'sending');
+
+-- What a fallback may take over where the month has calls left for what is critical, in the order of its lane.
+create index mild_to_hand_over on deliveries (receiver, seq)
+    where state = 'queued' and fallback_of is null and handed_to is null and rank < 2;
