@@ -11,17 +11,13 @@ use jiff::Timestamp;
 
 use crate::config::digest::{Digest, Mode};
 use crate::model::health::later;
-use crate::store::queue::Waiting;
+use crate::store::queue::{Take, Waiting};
 
 /// What a lane does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It sends what comes first, by itself.
-    Alone,
-    /// It sends all there is, in one message.
-    Together,
-    /// It sends what is express, by itself.
-    Express,
+    /// It sends a message of so much.
+    Go(Take),
     /// It sends nothing before then, unless something arrives.
     Wait(Timestamp),
 }
@@ -36,13 +32,32 @@ fn may_go_express(waiting: &Waiting, digest: &Digest) -> bool {
 
 /// Whether what is express goes next, whatever else waits. After one that was express others have their turn first, if
 /// they may go: a person writes few messages, but a script may write without end, and must not keep alerts back for ever.
-pub fn goes_express(waiting: &Waiting, digest: &Digest, was_express: bool) -> bool {
+fn goes_express(waiting: &Waiting, digest: &Digest, was_express: bool) -> bool {
     !was_express && may_go_express(waiting, digest)
 }
 
+/// From when on the lane can take its turn where the month is spaced out: one that always gathers does so for its window
+/// first. `None`: it needs none, since it never gathers, or since what goes is express.
+pub fn gathered_at(waiting: &Waiting, digest: &Digest, was_express: bool, now: Timestamp) -> Option<Timestamp> {
+    match digest.mode {
+        _ if goes_express(waiting, digest, was_express) => None,
+        Mode::Never => None,
+        Mode::Auto => Some(now),
+        Mode::Always => Some(window_ends(waiting, digest, now)),
+    }
+}
+
+/// When the oldest that may go has gathered for long enough. What came far in the future came before the clock was set
+/// back, and nobody knows how long ago: it has.
+fn window_ends(waiting: &Waiting, digest: &Digest, now: Timestamp) -> Timestamp {
+    let since = waiting.oldest_ready_at.unwrap_or(now);
+    if since > later(now, digest.window) { now } else { later(since, digest.window) }
+}
+
 /// What a lane does next with what is `waiting` at `now`, if the group takes so many messages at once (`permits`).
-/// `paced_until`: the month runs ahead of the calendar, and before then it has no call for what is not critical; one
-/// message then says all that has come. `was_express`: so was the lane's last message.
+/// Something may go now, as far as its own waits are concerned. `paced_until`: the month runs ahead of the calendar, and
+/// before then it has no call for what is not critical; one message then says all that has come. `was_express`: so was the
+/// lane's last message.
 pub fn decide(
     waiting: &Waiting,
     digest: &Digest,
@@ -51,14 +66,11 @@ pub fn decide(
     was_express: bool,
     now: Timestamp,
 ) -> Decision {
-    if waiting.ready == 0 && waiting.due_at > now {
-        return Decision::Wait(waiting.due_at);
-    }
     if goes_express(waiting, digest, was_express) {
-        return Decision::Express;
+        return Decision::Go(Take::Express);
     }
     match in_its_order(waiting, digest, permits, paced_until, now) {
-        Decision::Wait(_) if may_go_express(waiting, digest) => Decision::Express,
+        Decision::Wait(_) if may_go_express(waiting, digest) => Decision::Go(Take::Express),
         decision => decision,
     }
 }
@@ -72,19 +84,19 @@ fn in_its_order(
     now: Timestamp,
 ) -> Decision {
     let is_its_turn = paced_until.is_some_and(|until| until <= now);
-    let window = later(waiting.oldest_ready_at.unwrap_or(now), digest.window);
+    let window = window_ends(waiting, digest, now);
     let gathers_until = match (digest.mode, paced_until) {
-        (Mode::Never, _) => return Decision::Alone,
+        (Mode::Never, _) => return Decision::Go(Take::One),
         // It gathers for its turn, and to let that pass would be to wait for another one.
-        (Mode::Auto, Some(paced)) => (!is_its_turn).then_some(paced),
+        (Mode::Auto | Mode::Always, Some(paced)) => (!is_its_turn).then_some(paced),
         (Mode::Auto, None) => (waiting.ready > permits).then_some(window),
-        (Mode::Always, paced) => Some(paced.map_or(window, |paced| window.max(paced))),
+        (Mode::Always, None) => Some(window),
     };
     match gathers_until {
-        None if waiting.gathering || is_its_turn => Decision::Together,
-        None => Decision::Alone,
+        None if waiting.gathering || is_its_turn => Decision::Go(Take::Digest),
+        None => Decision::Go(Take::OneUnlessLate),
         Some(until) if now < until && !waiting.critical => Decision::Wait(until),
-        Some(_) => Decision::Together,
+        Some(_) => Decision::Go(Take::Digest),
     }
 }
 
@@ -127,9 +139,9 @@ mod tests {
 
     fn said(decision: Decision) -> String {
         match decision {
-            Decision::Alone => "alone".to_owned(),
-            Decision::Together => "together".to_owned(),
-            Decision::Express => "express".to_owned(),
+            Decision::Go(Take::One | Take::OneUnlessLate) => "alone".to_owned(),
+            Decision::Go(Take::Digest) => "together".to_owned(),
+            Decision::Go(Take::Express) => "express".to_owned(),
             Decision::Wait(until) => format!("wait until {}", until.as_second() - at(0).as_second()),
         }
     }
@@ -137,7 +149,7 @@ mod tests {
     #[test]
     fn a_lane_sends_one_by_one_while_it_may_and_gathers_while_it_is_busy() {
         use Mode::{Always, Auto, Never};
-        let later = Waiting { due_at: at(60), oldest_ready_at: None, ..ready(0) };
+        let from_the_future = Waiting { oldest_ready_at: Some(at(3_600)), ..ready(4) };
         // What waits, the mode, the permits, until when the month is paced, the second it is, and what follows.
         let table = [
             (ready(3), Auto, 3, None, 0, "alone"),
@@ -148,7 +160,6 @@ mod tests {
             // What gathers by itself goes along, and never makes anything wait.
             (with_company(ready(1)), Auto, 3, None, 0, "together"),
             (with_company(ready(4)), Auto, 3, None, 0, "wait until 10"),
-            (with_company(later), Auto, 3, None, 0, "wait until 60"),
             // Critical: as soon as there is a permit, and all along with it if they cannot go one by one.
             (critical(3), Auto, 3, None, 0, "alone"),
             (critical(4), Auto, 3, None, 0, "together"),
@@ -168,12 +179,14 @@ mod tests {
             (ready(1), Always, 3, None, 0, "wait until 10"),
             (ready(1), Always, 3, None, 10, "together"),
             (ready(1), Always, 3, Some(500), 10, "wait until 500"),
+            (ready(1), Always, 3, Some(5), 5, "together"),
+            (ready(1), Always, 3, Some(5), 9, "together"),
             // Never: whatever comes.
             (ready(100), Never, 3, Some(500), 0, "alone"),
             (with_company(critical(9)), Never, 0, None, 0, "alone"),
-            // What waits for a retry.
-            (later, Auto, 3, None, 0, "wait until 60"),
-            (later, Never, 3, None, 0, "wait until 60"),
+            // The clock was set back by an hour since it came.
+            (from_the_future, Auto, 3, None, 0, "together"),
+            (Waiting { ready: 1, ..from_the_future }, Always, 3, None, 0, "together"),
         ];
         for (n, (waiting, mode, permits, paced, now, expected)) in table.into_iter().enumerate() {
             let decision = decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now));
@@ -184,7 +197,6 @@ mod tests {
     #[test]
     fn what_is_express_goes_before_all_but_the_critical_and_every_other_time_if_others_may_go_too() {
         use Mode::{Always, Auto, Never};
-        let later = Waiting { due_at: at(60), express: None, oldest_ready_at: None, ..ready(0) };
         // What waits, the mode, the permits, until when the month is paced, the second it is, and what follows: after a
         // message that was not express, and after one that was.
         let table = [
@@ -203,15 +215,22 @@ mod tests {
             (critical(100), Auto, 3, Some(500), 0, ["together", "together"]),
             (critical(2), Always, 3, None, 0, ["together", "together"]),
             (critical(100), Never, 3, None, 0, ["express", "alone"]),
-            // It waits for its retry.
-            (later, Auto, 3, None, 0, ["wait until 60", "wait until 60"]),
         ];
         for (n, (waiting, mode, permits, paced, now, expected)) in table.into_iter().enumerate() {
-            let waiting = if waiting.ready > 0 { express(waiting) } else { waiting };
+            let waiting = express(waiting);
             let decide = |was| decide(&waiting, &digest(mode), permits, paced.map(at), was, at(now));
             let said = [false, true].map(decide).map(said);
             assert_eq!(said, expected, "row {n}: {waiting:?}, {mode:?}, {permits} permits, at {now}");
         }
+    }
+
+    #[test]
+    fn one_that_always_gathers_can_take_its_turn_after_its_window_and_what_does_not_gather_needs_none() {
+        use Mode::{Always, Auto, Never};
+        let gathered = |waiting, mode| gathered_at(&waiting, &digest(mode), false, at(3));
+        let modes = [Auto, Always, Never];
+        assert_eq!(modes.map(|mode| gathered(ready(1), mode)), [Some(at(3)), Some(at(10)), None]);
+        assert_eq!(modes.map(|mode| gathered(express(ready(1)), mode)), [None; 3]);
     }
 
     fn mode() -> impl Strategy<Value = Mode> {
@@ -248,7 +267,7 @@ mod tests {
             let without = decide(&waiting, &digest, permits, paced, was, at);
             prop_assert!(!matches!(with, Decision::Wait(_)), "{with:?}");
             let goes = !matches!(without, Decision::Wait(_));
-            prop_assert!(with == without || with == Decision::Express && !(goes && was), "{with:?}, {without:?}");
+            prop_assert!(with == without || with == Decision::Go(Take::Express) && !(goes && was), "{with:?}, {without:?}");
         }
 
         #[test]
@@ -259,7 +278,7 @@ mod tests {
             let longest = (waiting.oldest_ready_at.unwrap() + Duration::from_secs(10)).max(at(paced.unwrap_or(0)));
             match decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now)) {
                 Decision::Wait(until) => prop_assert!(at(now) < until && until <= longest, "{until}"),
-                Decision::Alone | Decision::Together | Decision::Express => {}
+                Decision::Go(_) => {}
             }
         }
 
@@ -269,7 +288,8 @@ mod tests {
             paced in prop::option::of(0i64..2000), now in 100i64..2000,
         ) {
             let one_by_one = waiting.ready <= permits && !waiting.gathering && paced.is_none();
-            let alone = decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now)) == Decision::Alone;
+            let decision = decide(&waiting, &digest(mode), permits, paced.map(at), false, at(now));
+            let alone = matches!(decision, Decision::Go(Take::One | Take::OneUnlessLate));
             prop_assert_eq!(alone, mode == Mode::Never || mode == Mode::Auto && one_by_one);
         }
     }

@@ -19,15 +19,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use metrics::counter;
 
-use crate::config::digest::Mode;
 use crate::config::{Config, OnUnknownOutcome, Retry};
 use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
-use crate::dispatch::gather::{Decision, decide, goes_express};
+use crate::dispatch::gather::{Decision, decide, gathered_at};
 use crate::dispatch::lane::sending::Unfinished;
 use crate::dispatch::manner::{Manner, in_its_form};
 use crate::gate::channel::{Channel, Turn};
-use crate::gate::month::Left;
+use crate::gate::month::{Left, Paced};
 use crate::gate::{Gate, Pass};
 use crate::model::content::Unchanged;
 use crate::model::event::Severity;
@@ -64,8 +63,8 @@ pub struct Lane {
     held: Held,
     /// Since when it may send whenever it has something to send.
     flowing_since: Option<Timestamp>,
-    /// Whether what waits here gathers for the month's sake.
-    paced: bool,
+    /// Whether what waits here gathers for the month's sake, as it was told in this step.
+    paced: Paced,
     /// Whether its last message was express.
     was_express: bool,
     /// A claim was made and its end is not stored yet.
@@ -123,7 +122,7 @@ impl Lane {
             store,
             held: Held::Nothing,
             flowing_since: None,
-            paced: false,
+            paced: Paced::Free,
             was_express: false,
             unfinished: None,
         }
@@ -205,7 +204,6 @@ impl Lane {
             }
             Err(error) => return Err(self.lost(error)),
         };
-        self.goes(&claimed, now);
         self.send(ownership, claimed, &pass, now).await
     }
 
@@ -219,23 +217,18 @@ impl Lane {
     ) -> Result<Result<Take, Timestamp>, StoreError> {
         if pass.probe {
             self.flowing_since = None;
-            self.paced = false;
+            self.paced = Paced::Free;
             return Ok(Ok(Take::One));
         }
         self.flowing_since.get_or_insert(now);
         let digest = self.manner.digest();
-        let paced_until = match digest.mode {
-            Mode::Never => None,
-            // Who asks stands in line for a turn that it does not need.
-            _ if goes_express(waiting, digest, self.was_express) => None,
-            Mode::Auto | Mode::Always => self.gate.paced_until(&self.receiver, now).await?,
+        // Who asks stands in line, and must not where it needs no turn.
+        self.paced = match gathered_at(waiting, digest, self.was_express, now) {
+            Some(at) => self.gate.paced(&self.receiver, at, now).await?,
+            None => Paced::Free,
         };
-        self.paced = paced_until.is_some();
-        Ok(match decide(waiting, digest, permits, paced_until, self.was_express, now) {
-            Decision::Alone if digest.mode == Mode::Never => Ok(Take::One),
-            Decision::Alone => Ok(Take::OneUnlessLate),
-            Decision::Together => Ok(Take::Digest),
-            Decision::Express => Ok(Take::Express),
+        Ok(match decide(waiting, digest, permits, self.paced.until(), self.was_express, now) {
+            Decision::Go(take) => Ok(take),
             Decision::Wait(until) => Err(until),
         })
     }
@@ -307,12 +300,12 @@ impl Lane {
         })
     }
 
-    /// What was claimed goes. What is express is nobody's turn: what gathers here has not gone with it, and keeps its place
-    /// in the line.
-    fn goes(&mut self, claimed: &Claimed, now: Timestamp) {
+    /// What was claimed goes. A probe, and what is express, is nobody's turn: what gathers here has not gone with it, and
+    /// keeps its place in the line.
+    fn goes(&mut self, claimed: &Claimed, probe: bool, now: Timestamp) {
         self.was_express = claimed.express;
-        if !claimed.express {
-            self.gate.went(&self.receiver, claimed.critical, now);
+        if !probe && !claimed.express {
+            self.gate.went(&self.receiver, self.paced.is_turn(now) && !claimed.critical, now);
         }
     }
 
@@ -331,11 +324,10 @@ impl Lane {
             known: digest.unchanged != Unchanged::Show,
             // What came before it flowed has waited in vain for so long at least since then.
             overdue_before: has_flowed.then(|| earlier(now, digest.max_wait)),
-            // What gathers on purpose does not come late, and goes in one message. What is express does not gather.
-            stale_before: if self.paced && take != Take::Express {
-                Timestamp::MIN
-            } else {
-                earlier(now, digest.stale_after)
+            stale_before: match take {
+                // It does not gather.
+                Take::Express => earlier(now, digest.stale_after),
+                Take::One | Take::OneUnlessLate | Take::Digest => self.paced.late_before(digest.stale_after, now),
             },
         }
     }

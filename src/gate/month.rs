@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::dingtalk::codes;
 use crate::gate::Gate;
 use crate::model::budget::{Budget, Calls, Spacing, Used};
-use crate::model::health::{Block, Cause, Health, later};
+use crate::model::health::{Block, Cause, Health, earlier, later};
 use crate::model::language::Language;
 use crate::model::month::Month;
 use crate::model::name::Name;
@@ -30,6 +30,51 @@ pub enum Left {
     Critical,
     /// For every message.
     Everything,
+}
+
+/// When a lane may say what is not critical, as the month's pace has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paced {
+    /// As it comes.
+    Free,
+    /// When its turn comes.
+    InTurn {
+        /// When that is; if it is not later than now, it is its turn.
+        at: Timestamp,
+        /// How long a turn of all that stand in line with it takes.
+        round: Duration,
+    },
+    /// Not in this month any more, unless something critical takes it along.
+    UsedUp {
+        /// When the next month begins.
+        until: Timestamp,
+    },
+}
+
+impl Paced {
+    /// Before when nothing may go that is not critical; `None`: it may go as it comes.
+    pub fn until(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Free => None,
+            Self::InTurn { at, .. } => Some(at),
+            Self::UsedUp { until } => Some(until),
+        }
+    }
+
+    /// Whether it is the lane's turn at `now`.
+    pub fn is_turn(&self, now: Timestamp) -> bool {
+        matches!(self, Self::InTurn { at, .. } if *at <= now)
+    }
+
+    /// What was accepted before this is late at `now`, where that is so of what is older than `stale_after`. What gathers
+    /// on purpose is not late by that: what could not have had its turn yet, and in a month that is used up nothing.
+    pub fn late_before(&self, stale_after: Duration, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Free => earlier(now, stale_after),
+            Self::InTurn { round, .. } => earlier(now, stale_after.saturating_add(*round)),
+            Self::UsedUp { .. } => Timestamp::MIN,
+        }
+    }
 }
 
 /// A month that has no calls left, for some or for all, and since when: since the last one was taken.
@@ -73,26 +118,29 @@ impl Gate {
         Ok(left)
     }
 
-    /// When the lane of `receiver` may say something that is not critical, where messages are spaced out at `now`: what
-    /// is not later than `now` is its turn. A lane that asks stands in line until [`Gate::went`]. `None`: they go as they
-    /// come.
-    pub async fn paced_until(&self, receiver: &Name, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let Some(budget) = self.budget else { return Ok(None) };
+    /// When the lane of `receiver` may say something that is not critical at `now`. Where messages are spaced out, a lane
+    /// that asks stands in line until [`Gate::went`], and has its turn when it has gathered.
+    pub async fn paced(&self, receiver: &Name, gathered_at: Timestamp, now: Timestamp) -> Result<Paced, StoreError> {
+        let Some(budget) = self.budget else { return Ok(Paced::Free) };
         let spacing = budget.spacing(self.used(now).await?, now);
         self.tell_pace(spacing);
         Ok(match spacing {
             Spacing::Free => {
                 self.turns.disperse();
-                None
+                Paced::Free
             }
-            Spacing::Every(gap) => Some(self.turns.ask(receiver, gap, now).err().unwrap_or(now)),
-            Spacing::UsedUp => Some(Month::of(now).end()),
+            Spacing::Every(gap) => {
+                let at = self.turns.ask(receiver, gap, gathered_at, now).err().unwrap_or(now);
+                Paced::InTurn { at, round: self.turns.round(receiver) }
+            }
+            Spacing::UsedUp => Paced::UsedUp { until: Month::of(now).end() },
         })
     }
 
-    /// A message of this lane goes at `now`; `critical`: it tells of something critical.
-    pub fn went(&self, receiver: &Name, critical: bool, now: Timestamp) {
-        self.turns.went(receiver, critical, now);
+    /// A message of this lane goes at `now`, with what gathered there; `in_turn`: it takes the turn that
+    /// [`Gate::paced`] gave to the lane.
+    pub fn went(&self, receiver: &Name, in_turn: bool, now: Timestamp) {
+        self.turns.went(receiver, in_turn, now);
     }
 
     /// About when the turn of a lane that stands in line comes, if messages stay so far apart; `None`: it stands in none.

@@ -2,9 +2,11 @@
 //!
 //! Where the month runs ahead of the calendar, messages that tell of nothing critical are spaced out over the whole
 //! organisation (`model::budget` says how far), and its lanes take turns: each goes once before any goes twice, so of L
-//! lanes each one's turn comes every L spacings. The gates of an organisation's apps share one [`Turns`], and a reload
-//! hands it on. A start asks the store when the last call was made: who restarts gains nothing. Pure: time is an
-//! argument. It counts no calls, and it knows lanes by name only.
+//! lanes each one's turn comes every L spacings. Who does not stand in line takes no turn, however often it goes: one
+//! that never gathers, a probe, a letter by hand. Their calls count in the month, which widens the spacing, and that is all
+//! that the others feel of them. The gates of an organisation's apps share one [`Turns`], and a reload hands it on. A start
+//! asks the store when the last call was made: who restarts gains nothing. Pure: time is an argument. It counts no calls,
+//! and it knows lanes by name only.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +29,7 @@ pub struct Turns(Mutex<Inner>);
 struct Inner {
     /// Those that wait for their turn, the next one first.
     line: VecDeque<Waiter>,
-    /// When the last message went that told of nothing critical.
+    /// When the last turn was taken.
     last: Option<Timestamp>,
 }
 
@@ -37,6 +39,8 @@ struct Waiter {
     lane: Name,
     /// When it was told to ask again.
     comes_at: Timestamp,
+    /// How long a turn of all in line was at most, by what it was told while it stood there.
+    round: Duration,
 }
 
 impl Turns {
@@ -46,24 +50,34 @@ impl Turns {
     }
 
     /// Whether it is this lane's turn at `now`, if messages are so far apart, or when to ask again. A lane that asks
-    /// stands in line until it has gone.
-    pub fn ask(&self, lane: &Name, spacing: Duration, now: Timestamp) -> Result<(), Timestamp> {
+    /// stands in line until it has gone. One that gathers on purpose until `gathered_at` has no turn before, and keeps its
+    /// place for it.
+    pub fn ask(&self, lane: &Name, spacing: Duration, gathered_at: Timestamp, now: Timestamp) -> Result<(), Timestamp> {
         let mut inner = self.inner();
         // A clock that was set back must not make anyone wait for longer than the spacing.
         let due = inner.last.map_or(now, |last| later(last.min(now), spacing));
+        let (place, mine) = (inner.place_of(lane, now), due.max(gathered_at));
+        let before = if now < mine { Some(mine) } else { inner.expected_before(place, later(due, spacing / 2), now) };
         let place = inner.place_of(lane, now);
-        let before = if now < due { Some(due) } else { inner.expected_before(place, later(due, spacing / 2), now) };
-        let place = inner.place_of(lane, now);
-        inner.line[place].comes_at = before.unwrap_or(now);
+        let round = spacing.saturating_mul(u32::try_from(inner.line.len()).unwrap_or(u32::MAX));
+        let waiter = &mut inner.line[place];
+        (waiter.comes_at, waiter.round) = (before.unwrap_or(now), waiter.round.max(round));
         before.map_or(Ok(()), Err)
     }
 
-    /// A message of this lane goes at `now`, with whatever waited there. One that tells of something critical
-    /// goes out of turn, and is nobody's turn.
-    pub fn went(&self, lane: &Name, critical: bool, now: Timestamp) {
+    /// How long a turn of all that stand in line has been at most since this lane stands there: what it has gathered for
+    /// so long could not have had its turn before. Zero if it does not stand in line.
+    pub fn round(&self, lane: &Name) -> Duration {
+        let inner = self.inner();
+        inner.line.iter().find(|waiting| waiting.lane == *lane).map_or(Duration::ZERO, |waiting| waiting.round)
+    }
+
+    /// A message of this lane goes at `now`, with whatever gathered there. `in_turn`: it is this lane's turn that it
+    /// takes, and not one that goes out of turn because it tells of something critical.
+    pub fn went(&self, lane: &Name, in_turn: bool, now: Timestamp) {
         let mut inner = self.inner();
         inner.line.retain(|waiting| waiting.lane != *lane);
-        if !critical {
+        if in_turn {
             inner.last = Some(now);
         }
     }
@@ -90,7 +104,7 @@ impl Inner {
     /// The place of a lane in the line: at the end, if it had none.
     fn place_of(&mut self, lane: &Name, now: Timestamp) -> usize {
         self.line.iter().position(|waiting| waiting.lane == *lane).unwrap_or_else(|| {
-            self.line.push_back(Waiter { lane: lane.clone(), comes_at: now });
+            self.line.push_back(Waiter { lane: lane.clone(), comes_at: now, round: Duration::ZERO });
             self.line.len() - 1
         })
     }
@@ -130,8 +144,8 @@ mod tests {
         let mut went = vec![];
         for second in 0..=600 {
             for name in &names {
-                if turns.ask(name, MINUTE, at(second)).is_ok() {
-                    turns.went(name, false, at(second));
+                if turns.ask(name, MINUTE, at(0), at(second)).is_ok() {
+                    turns.went(name, true, at(second));
                     went.push((second, name.as_str()));
                 }
             }
@@ -143,40 +157,83 @@ mod tests {
     #[test]
     fn a_lane_that_is_told_when_to_ask_again_gets_its_turn_then() {
         let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
-        assert_eq!(turns.ask(&a, MINUTE, at(10)), Err(at(60)));
-        assert_eq!(turns.ask(&b, MINUTE, at(20)), Err(at(60)));
-        assert_eq!(turns.ask(&b, MINUTE, at(60)), Err(at(62)), "the other one is before it");
-        assert_eq!(turns.ask(&a, MINUTE, at(60)), Ok(()));
-        turns.went(&a, false, at(60));
-        assert_eq!(turns.ask(&b, MINUTE, at(62)), Err(at(120)));
-        assert_eq!(turns.ask(&b, MINUTE, at(120)), Ok(()));
+        assert_eq!(turns.ask(&a, MINUTE, at(0), at(10)), Err(at(60)));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(20)), Err(at(60)));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(60)), Err(at(62)), "the other one is before it");
+        assert_eq!(turns.ask(&a, MINUTE, at(0), at(60)), Ok(()));
+        turns.went(&a, true, at(60));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(62)), Err(at(120)));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(120)), Ok(()));
     }
 
     #[test]
     fn one_that_does_not_come_is_not_waited_for() {
         let (turns, [a, b, c]) = (Turns::after(Some(at(0))), names());
         for name in [&a, &b, &c] {
-            assert_eq!(turns.ask(name, MINUTE, at(1)), Err(at(60)));
+            assert_eq!(turns.ask(name, MINUTE, at(0), at(1)), Err(at(60)));
         }
-        assert_eq!(turns.ask(&c, MINUTE, at(62)), Ok(()));
-        turns.went(&c, false, at(62));
-        assert_eq!(turns.ask(&a, MINUTE, at(122)), Ok(()), "at the end, and alone by now");
+        assert_eq!(turns.ask(&c, MINUTE, at(0), at(62)), Ok(()));
+        turns.went(&c, true, at(62));
+        assert_eq!(turns.ask(&a, MINUTE, at(0), at(122)), Ok(()), "at the end, and alone by now");
     }
 
     #[test]
     fn what_is_critical_takes_its_lane_out_of_the_line_and_no_turn_from_the_others() {
         let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
         for name in [&a, &b] {
-            assert_eq!(turns.ask(name, MINUTE, at(1)), Err(at(60)));
+            assert_eq!(turns.ask(name, MINUTE, at(0), at(1)), Err(at(60)));
         }
-        turns.went(&a, true, at(30));
+        turns.went(&a, false, at(30));
         assert_eq!((turns.before(&a), turns.before(&b)), (None, Some((0, Some(at(0))))));
-        assert_eq!(turns.ask(&b, MINUTE, at(60)), Ok(()));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(60)), Ok(()));
+    }
+
+    #[test]
+    fn one_that_gathers_on_purpose_has_its_turn_when_it_has_and_loses_it_to_nobody() {
+        let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
+        assert_eq!(turns.ask(&a, MINUTE, at(65), at(55)), Err(at(65)));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(56)), Err(at(60)));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(60)), Err(at(67)), "the other one comes in a moment");
+        assert_eq!(turns.ask(&a, MINUTE, at(65), at(65)), Ok(()));
+        turns.went(&a, true, at(65));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(67)), Err(at(125)));
+    }
+
+    #[test]
+    fn one_that_gathers_for_long_lets_the_others_go_meanwhile() {
+        let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
+        assert_eq!(turns.ask(&a, MINUTE, at(600), at(1)), Err(at(600)));
+        assert_eq!(turns.ask(&b, MINUTE, at(0), at(60)), Ok(()));
+        turns.went(&b, true, at(60));
+        assert_eq!(turns.ask(&a, MINUTE, at(600), at(600)), Ok(()));
+    }
+
+    #[test]
+    fn a_round_is_the_longest_that_a_lane_was_told_of_while_it_stood_in_line() {
+        let (turns, [a, b, c]) = (Turns::after(Some(at(0))), names());
+        assert_eq!(turns.round(&a), Duration::ZERO);
+        for name in [&a, &b, &c] {
+            turns.ask(name, MINUTE, at(0), at(1)).unwrap_err();
+        }
+        assert_eq!([&a, &b, &c].map(|name| turns.round(name)), [MINUTE, 2 * MINUTE, 3 * MINUTE], "as each came");
+        for (name, second) in [(&a, 60), (&b, 120)] {
+            assert_eq!(turns.ask(name, MINUTE, at(0), at(second)), Ok(()));
+            turns.went(name, true, at(second));
+            let _told_when = turns.ask(&c, MINUTE, at(0), at(second));
+        }
+        assert_eq!(turns.ask(&c, MINUTE, at(0), at(180)), Ok(()));
+        assert_eq!(
+            (turns.before(&c), turns.round(&c)),
+            (Some((0, Some(at(120)))), 3 * MINUTE),
+            "it waited for the others, who are gone"
+        );
+        turns.went(&c, true, at(180));
+        assert_eq!(turns.round(&c), Duration::ZERO);
     }
 
     #[test]
     fn a_clock_that_is_set_back_costs_a_spacing_at_most() {
         let (turns, [a, ..]) = (Turns::after(Some(at(1_000_000))), names());
-        assert_eq!(turns.ask(&a, MINUTE, at(0)), Err(at(60)));
+        assert_eq!(turns.ask(&a, MINUTE, at(0), at(0)), Err(at(60)));
     }
 }

@@ -17,7 +17,8 @@ pub const QUEUE_DEPTH: &str = "dingtalk_relay_queue_depth";
 pub const QUEUE_OLDEST_SECONDS: &str = "dingtalk_relay_queue_oldest_seconds";
 /// From a webhook's arrival to its durable answer.
 pub const ACCEPT_SECONDS: &str = "dingtalk_relay_accept_seconds";
-/// From acceptance to DingTalk's admission. Label: `receiver`.
+/// From acceptance to DingTalk's admission. What was delivered without a message, because it had nothing to say, is not
+/// in it: DingTalk admitted nothing. Label: `receiver`.
 pub const DELIVERY_SECONDS: &str = "dingtalk_relay_delivery_seconds";
 /// 1 while a lane's channel or app is blocked. Label: `receiver`.
 pub const LANE_BLOCKED: &str = "dingtalk_relay_lane_blocked";

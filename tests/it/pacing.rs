@@ -18,7 +18,7 @@ use dingtalk_relay::model::budget::{Budget, Percent, Spacing, Used};
 use dingtalk_relay::model::content::Unchanged;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::Name;
-use dingtalk_relay::store::queue::Waiting;
+use dingtalk_relay::store::queue::{Take, Waiting};
 use jiff::Timestamp;
 
 const NOTIFICATIONS: usize = 200_000;
@@ -240,19 +240,11 @@ impl Run {
             let permits = self.lanes[lane].limiter.left(now);
             match decide(&waiting, &digest(), permits, paced_until, false, now) {
                 Decision::Wait(until) => return self.sleep(lane, until),
-                Decision::Alone | Decision::Together
-                    if !waiting.critical && paced_until.is_some_and(|until| now < until) =>
-                {
+                Decision::Go(_) if !waiting.critical && paced_until.is_some_and(|until| now < until) => {
                     unreachable!("it is not its turn")
                 }
-                Decision::Express => unreachable!("alerts are not"),
-                Decision::Alone => {
-                    if !self.send(lane, false, now) {
-                        return;
-                    }
-                }
-                Decision::Together => {
-                    if !self.send(lane, true, now) {
+                Decision::Go(take) => {
+                    if !self.send(lane, take, paced_until.is_some(), now) {
                         return;
                     }
                 }
@@ -282,7 +274,7 @@ impl Run {
             }
             Spacing::Every(gap) => {
                 self.widen(gap, now);
-                Some(self.turns.ask(&self.lanes[lane].name, gap, now).err().unwrap_or(now))
+                Some(self.turns.ask(&self.lanes[lane].name, gap, now, now).err().unwrap_or(now))
             }
             Spacing::UsedUp => {
                 let end = Month::of(now).end();
@@ -312,14 +304,14 @@ impl Run {
     }
 
     /// One message, of one or of all that waits. False if the group takes none now.
-    fn send(&mut self, lane: usize, all: bool, now: Timestamp) -> bool {
+    fn send(&mut self, lane: usize, take: Take, paced: bool, now: Timestamp) -> bool {
         let Lane { name, limiter, waits, critical: criticals, .. } = &mut self.lanes[lane];
         if let Err(until) = limiter.take(now) {
             self.sleep(lane, until);
             return false;
         }
         let first = waits.iter().position(|(_, critical)| *critical).unwrap_or(0);
-        let taken: Vec<_> = if all { std::mem::take(waits) } else { vec![waits.remove(first)] };
+        let taken: Vec<_> = if take == Take::Digest { std::mem::take(waits) } else { vec![waits.remove(first)] };
         let of_them = taken.iter().filter(|(_, critical)| *critical).count();
         *criticals -= of_them;
         let critical = of_them > 0;
@@ -327,7 +319,7 @@ impl Run {
         assert!(self.used.calls < if critical { limits.critical } else { limits.others }, "the claim would refuse it");
         self.used.calls += 1;
         self.used.critical += u64::from(critical);
-        self.turns.went(name, critical, now);
+        self.turns.went(name, paced && !critical, now);
         for (at, critical) in taken {
             let delay = Duration::try_from(now.duration_since(at)).unwrap();
             if !critical {

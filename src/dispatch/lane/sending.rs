@@ -55,6 +55,8 @@ impl Lane {
         let Some(message) = self.manner.message(&claimed, now) else {
             return self.say_nothing(ownership, &claimed, now).await;
         };
+        // Not before there is something to say: a turn that is wasted makes everybody wait for one more.
+        self.goes(&claimed, pass.probe, now);
         self.held.called(&message.composed);
         let answer = self.gate.send(&self.target, &message.composed, now).await;
         let now = later(now, answer.took);
@@ -74,7 +76,8 @@ impl Lane {
         Ok(Step::Tried(outcome))
     }
 
-    /// What was claimed has nothing to say that its receiver wants to hear: it is delivered, and no call is made.
+    /// What was claimed has nothing to say that its receiver wants to hear: it is delivered, and no call is made. The
+    /// group's permit is kept for the next; the app's, of many a second, is back by itself sooner than anybody needs it.
     async fn say_nothing(&mut self, own: Ownership, claimed: &Claimed, now: Timestamp) -> Result<Step, StoreError> {
         self.channel.keep();
         let delivered = u64::try_from(claimed.deliveries.len()).unwrap_or(u64::MAX);

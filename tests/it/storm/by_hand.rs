@@ -108,7 +108,7 @@ async fn the_months_pace_does_not_hold_it_and_it_takes_nobodys_turn() {
     let mut turns = vec![];
     for writes in [false, true] {
         let mut bench = Bench::with(hundred, BEGIN, simulated).await;
-        for n in 0..60 {
+        for n in 0..61 {
             bench.accept("team", &firing(&format!("free-{n}"), "warning")).await;
             bench.work_for(MINUTE).await;
         }
@@ -172,7 +172,7 @@ async fn after_a_night_without_dingtalk_it_goes_before_the_flood_and_says_that_i
 #[tokio::test]
 async fn what_gathers_for_the_months_sake_is_not_late_and_what_a_person_wrote_is() {
     let mut bench = Bench::with("organisations: { default: { calls_per_month: 100 } }", BEGIN, simulated).await;
-    for n in 0..60 {
+    for n in 0..61 {
         bench.accept("team", &firing(&format!("free-{n}"), "warning")).await;
         bench.work_for(MINUTE).await;
     }

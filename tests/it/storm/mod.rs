@@ -13,6 +13,7 @@ mod paced;
 mod repeated;
 mod resolved;
 mod spoilt;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
