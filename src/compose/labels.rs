@@ -60,6 +60,8 @@ const MOST: usize = 3;
 const CONTEXT: usize = 2;
 /// The characters a value has room for.
 const LONGEST: usize = 40;
+/// Of a longer one, the characters of its end that stay: Kubernetes tells pods apart by their last two words, `-7f9c6d5b8d-x2x4k`.
+const TAIL: usize = 17;
 
 /// The labels of all alerts of a digest.
 pub(crate) struct Telling<'c> {
@@ -146,11 +148,22 @@ fn rank((key, _): &Label) -> usize {
 }
 
 fn value(label @ (key, value): &Label) -> String {
-    if KNOWN.contains(&key.as_str()) { markdown(value, LONGEST) } else { pair(label) }
+    if KNOWN.contains(&key.as_str()) { ends(value) } else { pair(label) }
 }
 
 fn pair((key, value): &Label) -> String {
-    format!("{}: {}", markdown(key, LONGEST), markdown(value, LONGEST))
+    format!("{}: {}", markdown(key, LONGEST), ends(value))
+}
+
+/// A value as markdown; of a long one its beginning and its end, because one of them tells it from the others.
+fn ends(value: &str) -> String {
+    let letters: Vec<char> = value.trim().chars().collect();
+    if letters.len() <= LONGEST {
+        return markdown(value, LONGEST);
+    }
+    let (head, tail) = (&letters[..LONGEST - TAIL - 1], &letters[letters.len() - TAIL..]);
+    let cut: String = head.iter().chain(&['…']).chain(tail).collect();
+    markdown(&cut, LONGEST)
 }
 
 /// A name as markdown, at most so many characters of it; never empty.

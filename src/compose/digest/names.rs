@@ -46,7 +46,9 @@ pub(crate) fn fold(rest: &[Told<'_>], telling: &Telling<'_>, language: Language,
     }
     let count = words::more(&Tally::of(rest.iter().map(Told::kind)), language);
     let names = by_name(rest.iter());
-    let said = |some: &Named<'_, '_>| line(some, telling, language);
+    // Of a single name the count has said it already.
+    let by_kind = names.len() > 1;
+    let said = |some: &Named<'_, '_>| line(some, by_kind, telling, language);
     let list = List { most: MOST_LINES, first: BREAK, between: BREAK, room, language };
     list.of(count, &names, said)
 }
@@ -88,8 +90,8 @@ fn by_name<'t, 'c: 't>(told: impl Iterator<Item = &'t Told<'c>>) -> Vec<Named<'t
     names
 }
 
-/// `🔴 **InstanceDown** ×42 (cluster: prod) 12 critical, 25 warning, 5 resolved`; of one kind the icon says which.
-fn line(some: &Named<'_, '_>, telling: &Telling<'_>, language: Language) -> String {
+/// `🔴 **InstanceDown** ×42 (cluster: prod): 12 critical, 25 warning, 5 resolved`; of one kind the icon says which.
+fn line(some: &Named<'_, '_>, by_kind: bool, telling: &Telling<'_>, language: Language) -> String {
     let mut line = format!("{} **{}**", icon(some.first().copied()), name(some[0].item, LONGEST_NAME));
     if some.len() > 1 {
         line.push_str(&format!(" ×{}", some.len()));
@@ -99,8 +101,8 @@ fn line(some: &Named<'_, '_>, telling: &Telling<'_>, language: Language) -> Stri
         line.push_str(&format!(" ({labels})"));
     }
     let kinds = Tally::of(some.iter().map(|told| told.kind())).parts(language);
-    if kinds.len() > 1 {
-        line.push_str(&format!(" {}", kinds.join(comma(language))));
+    if by_kind && kinds.len() > 1 {
+        line.push_str(&format!("{}{}", colon(language), kinds.join(comma(language))));
     }
     line
 }

@@ -293,3 +293,13 @@ fn of_many_notes_the_first_are_said_and_the_rest_is_counted() {
     let five = in_english(&parts(&eight[..5]), |_| ());
     assert!(!five.contains("other groups"), "{five}");
 }
+
+#[test]
+fn pods_of_one_long_name_are_told_apart_by_their_ends() {
+    let name = |n: usize| format!("payment-gateway-settlement-worker-7f9c6d5b8d-aaaa{n}");
+    let crash = |n: usize| alert("PodCrashLooping", Severity::Warning, "03:10", &[("pod", &name(n))]);
+    let text = in_english(&parts(&[content((0..6).map(crash).collect()), content(vec![node(7)])]), |_| ());
+    for n in 0..6 {
+        assert_eq!(text.matches(&format!("payment-gateway-settle…-7f9c6d5b8d-aaaa{n}")).count(), 1, "{text}");
+    }
+}

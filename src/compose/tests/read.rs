@@ -112,7 +112,7 @@ fn beyond(text: &str) -> Option<usize> {
 fn named(text: &str) -> (char, usize) {
     let (name, rest) = text.trim_start_matches("**").split_at("RuleA".len());
     let times = rest.trim_start_matches("**").trim_start().strip_prefix('×');
-    let times = times.map_or(1, |times| times.split(' ').next().unwrap().parse().unwrap());
+    let times = times.map_or(1, |times| times.split([' ', ':', '：']).next().unwrap().parse().unwrap());
     (name.strip_prefix("Rule").unwrap().chars().next().unwrap(), times)
 }
 
