@@ -25,7 +25,7 @@ mod words;
 
 use jiff::Timestamp;
 
-use crate::model::content::{Button, Content, Seen, Unchanged};
+use crate::model::content::{Button, Content, ContentItem, Seen, Unchanged};
 use crate::model::form::{Form, Style};
 use crate::model::message::Composed;
 use crate::model::outcome::Complaint;
@@ -129,6 +129,13 @@ pub fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) -> Made
 pub fn single(content: &Content, style: &Style, form: &Form, budget: usize) -> Composed {
     let now = Timestamp::UNIX_EPOCH;
     message(&[Part::of(content, now)], &Setting::of(style, form, now), budget).composed
+}
+
+/// Every alert that the parts tell of, once, by the latest word of it, the worst first.
+pub fn every_alert<'c>(parts: &[Part<'c>]) -> Vec<&'c ContentItem> {
+    let mut told = told::of(parts, Unchanged::Show);
+    told.sort_by_key(told::Told::rank);
+    told.into_iter().map(|told| told.item).collect()
 }
 
 /// Whether a part has nothing to say where unchanged alerts are treated so: it repeats what was told.

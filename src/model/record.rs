@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::content::Content;
 use crate::model::delivery::State;
 use crate::model::message::{Attempt, Message};
 use crate::model::name::{ChannelKey, DeliveryId, EventId};
@@ -41,6 +42,12 @@ pub struct Carried {
     pub state: State,
     /// What the push banner shows of it.
     pub title: String,
+    /// The key it keeps its order by.
+    #[serde(skip)]
+    pub order_key: String,
+    /// All that it says, if it can be read; the API has it by the delivery.
+    #[serde(skip)]
+    pub content: Option<Content>,
 }
 
 /// How far DingTalk was asked who has read a message.

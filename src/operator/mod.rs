@@ -7,6 +7,7 @@
 //! the gate itself where DingTalk is to be called. It knows neither HTTP nor how the gate came to its view.
 
 pub mod actions;
+pub mod alerts;
 pub mod deliveries;
 pub mod members;
 pub mod messages;

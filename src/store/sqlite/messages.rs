@@ -10,7 +10,7 @@ use crate::model::message::{Attempt, Message};
 use crate::model::name::{ChannelKey, DeliveryId, EventId};
 use crate::model::record::{Asking, Carried, MessageRecord, Reader};
 use crate::store::sqlite::columns::{maybe_time, time, word};
-use crate::store::sqlite::list::{ATTEMPT, MESSAGE, attempt_of, message_of};
+use crate::store::sqlite::list::{ATTEMPT, MESSAGE, attempt_of, message_of, readable};
 
 /// One message with its deliveries and attempts.
 pub(super) fn message(conn: &Connection, id: &str) -> rusqlite::Result<Option<MessageRecord>> {
@@ -38,11 +38,12 @@ fn whole(conn: &Connection, id: &str, message: Message) -> rusqlite::Result<Mess
 }
 
 fn carried(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Carried>> {
-    let sql = "select d.id, e.id, d.receiver, d.state, d.title
+    let sql = "select d.id, e.id, d.receiver, d.state, d.title, d.order_key, t.content
                from messages m
                join message_deliveries c on c.message = m.seq
                join deliveries d on d.seq = c.delivery
                join events e on e.seq = d.event
+               left join contents t on t.delivery = d.seq
                where m.id = ?1 order by d.seq";
     conn.prepare_cached(sql)?.query_map([id], carried_of)?.collect()
 }
@@ -54,6 +55,8 @@ fn carried_of(row: &Row<'_>) -> rusqlite::Result<Carried> {
         receiver: row.get(2)?,
         state: word(row, 3, State::named)?,
         title: row.get(4)?,
+        order_key: row.get(5)?,
+        content: row.get::<_, Option<String>>(6)?.as_deref().and_then(readable),
     })
 }
 

@@ -39,6 +39,7 @@ async fn a_message_is_shown_with_what_it_carried_and_every_try(store: Fresh) {
     let carried = &record.carried[0];
     assert_eq!((&carried.id, &carried.event, carried.state), (&delivery, &shown.delivery.event, State::Delivered));
     assert_eq!((carried.receiver.as_str(), carried.title.as_str()), ("oncall", "to oncall"));
+    assert_eq!(carried.content, shown.content, "all that it says");
 }
 
 async fn a_message_that_failed_is_shown_too(store: Fresh) {

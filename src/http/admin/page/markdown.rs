@@ -9,11 +9,18 @@ use std::fmt::Write;
 use minijinja::HtmlEscape;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag};
 
-/// The markdown, drawn.
-pub(super) fn html(markdown: &str) -> String {
-    let mut drawing = Drawing::default();
+/// The markdown, drawn. A link to `here`, the path of the page it stands on, leads to all that the page tells of.
+pub(super) fn html(markdown: &str, here: Option<&str>) -> String {
+    let mut drawing = Drawing { here, ..Drawing::default() };
     Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH).for_each(|event| drawing.draw(event));
     drawing.html
+}
+
+/// Where an address leads that stands on the page `here`: nowhere out of the web, and not to where one is already.
+pub(super) fn leading<'u>(url: &'u str, here: Option<&str>) -> Option<&'u str> {
+    let is_here = |path: &&str| here.is_some_and(|here| path.ends_with(here));
+    let address = url.parse::<url::Url>().ok().filter(|_| is_web(url))?;
+    Some(if is_here(&address.path()) { "#alerts" } else { url })
 }
 
 /// Whether an address leads to the web.
@@ -22,13 +29,14 @@ pub(super) fn is_web(url: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Drawing {
+struct Drawing<'h> {
     html: String,
+    here: Option<&'h str>,
     /// What closes each element that is open, the outermost first.
     closers: Vec<&'static str>,
 }
 
-impl Drawing {
+impl Drawing<'_> {
     fn draw(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => self.open(&tag),
@@ -75,11 +83,11 @@ impl Drawing {
 
     /// An image that is a link would be a link in a link, which HTML has not.
     fn open_link(&mut self, url: &str, before: &str) {
-        let (opener, closer) = if is_web(url) && !self.closers.contains(&"</a>") {
-            (format!("<a href=\"{}\" rel=\"noreferrer noopener\">", HtmlEscape(url)), "</a>")
-        } else {
-            ("<span>".to_owned(), "</span>")
-        };
+        let leads_to = leading(url, self.here).filter(|_| !self.closers.contains(&"</a>"));
+        let (opener, closer) = leads_to.map_or_else(
+            || ("<span>".to_owned(), "</span>"),
+            |url| (format!("<a href=\"{}\" rel=\"noreferrer noopener\">", HtmlEscape(url)), "</a>"),
+        );
         self.html.push_str(&opener);
         self.html.push_str(before);
         self.closers.push(closer);
@@ -118,31 +126,31 @@ mod tests {
                      <blockquote><p>值班 <em>now</em><br>\nthen</p>\n</blockquote>\n\
                      <ul><li><code>a&lt;b</code></li>\n<li><del>c</del></li>\n</ul>\n\
                      <ol start=\"3\"><li>d</li>\n</ol>\n<hr>\n<pre>e</pre>\n";
-        assert_eq!(html(markdown), drawn);
+        assert_eq!(html(markdown, None), drawn);
     }
 
     #[test]
     fn html_of_a_message_is_shown_and_not_obeyed() {
         let harmless = "<p>&lt;img src=x onerror=alert(1)&gt; a</p>\n";
-        assert_eq!(html("<img src=x onerror=alert(1)> a"), harmless);
-        assert!(!html("<script>\nalert(1)\n</script>").contains("<script"));
-        assert_eq!(html("<font color=red>hot</font>"), "<p>hot</p>\n");
+        assert_eq!(html("<img src=x onerror=alert(1)> a", None), harmless);
+        assert!(!html("<script>\nalert(1)\n</script>", None).contains("<script"));
+        assert_eq!(html("<font color=red>hot</font>", None), "<p>hot</p>\n");
     }
 
     #[test]
     fn only_an_address_of_the_web_is_a_link_and_tells_nobody_where_one_came_from() {
         let link = "<p><a href=\"https:&#x2f;&#x2f;a.example&#x2f;?q=&quot;\" rel=\"noreferrer noopener\">a</a></p>\n";
-        assert_eq!(html("[a](https://a.example/?q=\")"), link);
+        assert_eq!(html("[a](https://a.example/?q=\")", None), link);
         for url in ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "//a.example", "/deliveries"] {
-            assert_eq!(html(&format!("[a]({url})")), "<p><span>a</span></p>\n", "{url}");
+            assert_eq!(html(&format!("[a]({url})"), None), "<p><span>a</span></p>\n", "{url}");
         }
     }
 
     #[test]
     fn an_image_is_named_and_not_loaded() {
-        let named = html("[![graph](https://a.example/g.png)](https://a.example/)");
+        let named = html("[![graph](https://a.example/g.png)](https://a.example/)", None);
         assert!(named.contains("<span>🖼 graph</span></a>") && !named.contains("<img"), "{named}");
-        assert!(html("![graph](https://a.example/g.png)").contains("🖼 graph</a>"));
+        assert!(html("![graph](https://a.example/g.png)", None).contains("🖼 graph</a>"));
     }
 
     proptest! {
@@ -150,7 +158,7 @@ mod tests {
         fn whatever_comes_in_no_element_goes_out_but_ours_and_each_is_closed(
             markdown in "[a-z<>/&\"'=:!#*_`~>()\\[\\]\\\\ \n-]{0,120}|\\PC{0,60}"
         ) {
-            let drawn = html(&markdown);
+            let drawn = html(&markdown, None);
             let tags = regex::Regex::new("<(/?)([^ >]*)[^>]*>").unwrap();
             let ours = ["p", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "em", "strong", "del", "a",
                 "span", "code", "br", "hr"];

@@ -7,7 +7,7 @@
 use minijinja::{Value, context};
 use serde_json::Value as Json;
 
-use crate::http::admin::page::markdown::{self, is_web};
+use crate::http::admin::page::markdown::{self, leading};
 use crate::http::admin::page::moment::counted;
 use crate::model::content::Content;
 use crate::model::message::{Message, MsgKey};
@@ -20,8 +20,8 @@ const SIDE_BY_SIDE: std::ops::RangeInclusive<u32> = 1..=2;
 /// The last form that is tried: text that may say little.
 const PLAINEST: MsgKey = MsgKey::Text;
 
-/// What the template of a delivery is given of its message.
-pub(super) fn shown(message: &Message) -> Value {
+/// What a template is given of a message; `here` is the path of the message's own page, where it is shown there.
+pub(super) fn shown(message: &Message, here: Option<&str>) -> Value {
     let fields = message.msg_param.as_deref().map(|text| serde_json::from_str(text).unwrap_or(Json::Null));
     context! {
         id => message.id.to_string(),
@@ -31,7 +31,7 @@ pub(super) fn shown(message: &Message) -> Value {
         process_query_key => message.process_query_key.as_deref(),
         send_status => message.send_status.as_deref(),
         readers => message.readers.map(|readers| counted(readers, "person", "people")),
-        face => fields.as_ref().and_then(face),
+        face => fields.as_ref().and_then(|fields| face(fields, here)),
         raw => message.msg_param.as_deref().map(|text| raw(text, fields.as_ref())),
     }
 }
@@ -45,12 +45,12 @@ pub(super) fn whole(content: &Content, message: Option<&Message>) -> Value {
     let is_all = |message: &Message| message.deliveries == 1 && message.msg_key.as_deref() != Some(PLAINEST.as_str());
     // A card has them instead of the links below its text: side by side they would be told twice.
     let only = content.buttons.iter().filter(|it| !content.footer.contains(&it.url));
-    let buttons = only.map(|it| button(&it.title, Some(&it.url)));
+    let buttons = only.map(|it| button(&it.title, Some(&it.url), None));
     context! {
         is_more => !message.is_some_and(is_all),
         face => context! {
             title => content.title.as_str(),
-            html => Value::from_safe_string(markdown::html(&markdown)),
+            html => Value::from_safe_string(markdown::html(&markdown, None)),
             content => (),
             side_by_side => false,
             buttons => buttons.collect::<Vec<_>>(),
@@ -59,12 +59,12 @@ pub(super) fn whole(content: &Content, message: Option<&Message>) -> Value {
 }
 
 /// What a person in the group sees; `None` for a template without text.
-fn face(fields: &Json) -> Option<Value> {
-    let (html, content) = (text(fields, "text").map(markdown::html), text(fields, "content"));
+fn face(fields: &Json, here: Option<&str>) -> Option<Value> {
+    let (html, content) = (text(fields, "text").map(|text| markdown::html(text, here)), text(fields, "content"));
     if html.is_none() && content.is_none() {
         return None;
     }
-    let buttons = buttons(fields);
+    let buttons = buttons(fields, here);
     Some(context! {
         title => text(fields, "title"),
         html => html.map(Value::from_safe_string),
@@ -74,20 +74,20 @@ fn face(fields: &Json) -> Option<Value> {
     })
 }
 
-fn buttons(fields: &Json) -> Vec<Value> {
+fn buttons(fields: &Json, here: Option<&str>) -> Vec<Value> {
     let single = [("singleTitle".to_owned(), "singleURL".to_owned())].into_iter();
     let stacked = STACKED.map(|n| (format!("actionTitle{n}"), format!("actionURL{n}")));
     let pair = SIDE_BY_SIDE.map(|n| (format!("buttonTitle{n}"), format!("buttonUrl{n}")));
     let all = single.chain(stacked).chain(pair);
     all.filter_map(|(title, url)| {
         let title = text(fields, &title)?;
-        Some(button(title, text(fields, &url)))
+        Some(button(title, text(fields, &url), here))
     })
     .collect()
 }
 
-fn button(title: &str, url: Option<&str>) -> Value {
-    context! { title, url, link => url.filter(|url| is_web(url)) }
+fn button(title: &str, url: Option<&str>, here: Option<&str>) -> Value {
+    context! { title, url, link => url.and_then(|url| leading(url, here)) }
 }
 
 /// As it was sent: markdown as its author wrote it, the other fields beside it.
@@ -124,7 +124,7 @@ mod tests {
             send_status: None,
             readers: None,
         };
-        let json = minijinja::Environment::new().render_str("{{ it|tojson }}", context! { it => shown(&message) });
+        let json = minijinja::Environment::new().render_str("{{ it|tojson }}", context! { it => shown(&message, None) });
         serde_json::from_str(&json.unwrap()).unwrap()
     }
 

@@ -1,5 +1,5 @@
-//! `GET /messages/{id}`: one message with those who have read it, what it carried, and the buttons that ask DingTalk or
-//! take it back. Looking costs no call: both are forms that post.
+//! `GET /messages/{id}`: one message with every alert it tells of, those who have read it, what it carried, and the
+//! buttons that ask DingTalk or take it back. "Show all" of a digest leads here. Looking costs no call: both are forms that post.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Html;
@@ -9,12 +9,18 @@ use minijinja::{Value, context};
 use crate::http::admin::Shared;
 use crate::http::admin::actions::{Named, named, refused};
 use crate::http::admin::page::listing::Query;
-use crate::http::admin::page::moment::moment;
+use crate::http::admin::page::markdown::is_web;
+use crate::http::admin::page::moment::{counted, grouped, moment};
 use crate::http::admin::page::{message, rows, show};
 use crate::http::problem::ProblemAnswer;
+use crate::model::event::Status;
 use crate::model::message::RECALLED;
 use crate::model::record::{Carried, MessageRecord, Reader};
+use crate::operator::alerts::{self, Alert};
 use crate::operator::messages::Receipts;
+
+/// So many alerts are a page that a phone can show; the rest stands in its deliveries.
+const MOST_ALERTS: usize = 1_000;
 
 /// The page.
 pub(super) async fn message(
@@ -32,8 +38,16 @@ pub(super) async fn message(
 
 /// What the template is given.
 pub(super) fn page(record: &MessageRecord, receipts: &Receipts, now: Timestamp) -> Value {
+    let here = format!("/messages/{}", record.message.id);
+    let alerts = alerts::of(record);
+    let shown = alerts.all.iter().take(MOST_ALERTS);
     context! {
-        message => message::shown(&record.message),
+        message => message::shown(&record.message, Some(&here)),
+        alerts => shown.map(|alert| line(alert, now)).collect::<Vec<_>>(),
+        alerts_in_words => counted(alerts.all.len() as u64, "alert", "alerts"),
+        more => alerts.all.len().checked_sub(MOST_ALERTS).filter(|more| *more > 0).map(|more| grouped(more as u64)),
+        truncated => (alerts.truncated > 0).then(|| grouped(alerts.truncated)),
+        unreadable => (alerts.unreadable > 0).then(|| counted(alerts.unreadable as u64, "delivery", "deliveries")),
         is_recalled => record.message.send_status.as_deref() == Some(RECALLED),
         app => record.app.as_str(),
         readers => receipts.readers.iter().map(|reader| seen(reader, now)).collect::<Vec<_>>(),
@@ -42,6 +56,21 @@ pub(super) fn page(record: &MessageRecord, receipts: &Receipts, now: Timestamp) 
         complete => receipts.complete,
         attempts => rows::attempts(&record.attempt_log, now),
         carried => record.carried.iter().map(carried).collect::<Vec<_>>(),
+    }
+}
+
+/// An alert as its line shows it.
+fn line(alert: &Alert<'_>, now: Timestamp) -> Value {
+    let item = alert.item;
+    context! {
+        name => item.name.as_str(),
+        severity => item.severity.as_str(),
+        is_over => item.status == Status::Resolved,
+        labels => item.labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" · "),
+        since => moment(item.since, now),
+        until => item.until.map(|at| moment(at, now)),
+        link => item.url.as_deref().filter(|url| is_web(url)),
+        delivery => alert.delivery.id.to_string(),
     }
 }
 

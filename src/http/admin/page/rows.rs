@@ -39,7 +39,7 @@ pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[
         },
         others => siblings.map(|other| row(other, now)).collect::<Vec<_>>(),
         whole => record.content.as_ref().map(|content| message::whole(content, record.delivery.message.as_ref())),
-        message => record.delivery.message.as_ref().map(message::shown),
+        message => record.delivery.message.as_ref().map(|message| message::shown(message, None)),
         attempts => attempts(&record.attempt_log, now),
     }
 }

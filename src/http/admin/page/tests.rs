@@ -1,5 +1,7 @@
 //! What the page shows of hostile, strange and missing things.
 
+mod alerts;
+
 use super::*;
 use crate::model::content::{Button, Content, ContentItem};
 use crate::model::delivery::{Delivery, DeliveryRecord, State as Standing};
