@@ -105,7 +105,7 @@ impl Relay {
         let router = hooks::router(Hooks::new(Arc::clone(&live), readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
         let watch = running.watch().clone();
-        let operator = Arc::new(operator(Arc::clone(&store), watch.clone(), readiness.clone(), reloading));
+        let operator = Arc::new(operator(Arc::clone(&store), config.store.max_queued, watch.clone(), readiness.clone(), reloading));
         relay.serve(listeners.admin, admin::router(Arc::clone(&operator), Arc::clone(&live), &config.admin, admin));
         let refused = watch::Sender::new(Vec::new());
         let notices = notices_of(operator, watch, Arc::clone(&live), refused.subscribe());
@@ -170,12 +170,18 @@ impl Relay {
     }
 }
 
-fn operator(store: Arc<dyn Store>, view: Watch, readiness: Readiness, reloading: Reloading) -> Operator {
+fn operator(
+    store: Arc<dyn Store>,
+    max_queued: u64,
+    view: Watch,
+    readiness: Readiness,
+    reloading: Reloading,
+) -> Operator {
     let (apps, gates) = (view.clone(), view.clone());
     let lanes = Box::new(move || view.lanes(Timestamp::now()));
     let apps = Box::new(move || apps.apps(Timestamp::now()));
     let gates = Box::new(move |app: &Name| gates.gate(app));
-    Operator::new(store, lanes, apps, readiness).reaching(gates).with(reloading)
+    Operator::new(store, max_queued, lanes, apps, readiness).reaching(gates).with(reloading)
 }
 
 /// What the operator is told, of whatever configuration runs.

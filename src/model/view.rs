@@ -123,6 +123,30 @@ pub struct LaneView {
     pub waits_for: Option<Wait>,
 }
 
+/// How full the queue is: all lanes share its places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fullness {
+    /// How many deliveries are open.
+    pub queued: u64,
+    /// How many may be (`store.max_queued`).
+    pub limit: u64,
+}
+
+impl Fullness {
+    /// From here on it is nearly full, in percent.
+    pub const NEARLY: u64 = 90;
+
+    /// How full these lanes make it.
+    pub fn of(lanes: &[LaneView], limit: u64) -> Self {
+        Self { queued: lanes.iter().map(|view| view.queued).sum(), limit }
+    }
+
+    /// Whether so many percent of it are taken.
+    pub fn is_at_least(self, percent: u64) -> bool {
+        u128::from(self.queued) * 100 >= u128::from(self.limit) * u128::from(percent)
+    }
+}
+
 /// What holds the queue of a lane that flows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wait {

@@ -56,6 +56,7 @@ pub type Gates = Box<dyn Fn(&Name) -> Option<Arc<Gate>> + Send + Sync>;
 /// The operator's view of the relay.
 pub struct Operator {
     store: Arc<dyn Store>,
+    max_queued: u64,
     lanes: Lanes,
     apps: Apps,
     gates: Gates,
@@ -64,9 +65,10 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The view of a relay with this store, whose gate answers these two questions.
-    pub fn new(store: Arc<dyn Store>, lanes: Lanes, apps: Apps, readiness: Readiness) -> Self {
-        Self { store, lanes, apps, gates: Box::new(|_no_app| None), readiness, reloading: None }
+    /// The view of a relay with this store, which holds so many open deliveries, and whose gate answers these two
+    /// questions.
+    pub fn new(store: Arc<dyn Store>, max_queued: u64, lanes: Lanes, apps: Apps, readiness: Readiness) -> Self {
+        Self { store, max_queued, lanes, apps, gates: Box::new(|_no_app| None), readiness, reloading: None }
     }
 
     /// The same, with a way to DingTalk: without one, no app is configured.
@@ -121,6 +123,11 @@ impl Operator {
         }
         self.count_held(&mut views, now).await?;
         Ok(views)
+    }
+
+    /// How many deliveries may be open, over all lanes.
+    pub fn max_queued(&self) -> u64 {
+        self.max_queued
     }
 
     /// One page of deliveries, newest first.

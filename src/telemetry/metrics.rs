@@ -13,6 +13,8 @@ pub const DELIVERIES: &str = "dingtalk_relay_deliveries_total";
 pub const ATTEMPTS: &str = "dingtalk_relay_attempts_total";
 /// Deliveries that wait. Label: `receiver`.
 pub const QUEUE_DEPTH: &str = "dingtalk_relay_queue_depth";
+/// How many deliveries may wait, over all receivers.
+pub const QUEUE_LIMIT: &str = "dingtalk_relay_queue_limit";
 /// Age of the oldest delivery that waits. Label: `receiver`.
 pub const QUEUE_OLDEST_SECONDS: &str = "dingtalk_relay_queue_oldest_seconds";
 /// From a webhook's arrival to its durable answer.
@@ -110,6 +112,7 @@ fn describe() {
 fn describe_momentary() {
     use ::metrics::describe_gauge as gauge;
     gauge!(QUEUE_DEPTH, "Deliveries that wait");
+    gauge!(QUEUE_LIMIT, "Deliveries that may wait, over all receivers: above it webhooks are answered 503");
     gauge!(QUEUE_OLDEST_SECONDS, "Age of the oldest delivery that waits, 0 if none does");
     gauge!(LANE_BLOCKED, "1 while the lane's channel or app is blocked");
     gauge!(LANE_DOWN, "1 while the lane's app cannot be reached");

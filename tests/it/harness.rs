@@ -418,6 +418,7 @@ impl Bench {
         let (gates, lanes_clock) = (self.watch.clone(), clock.clone());
         Operator::new(
             Arc::clone(&store),
+            self.config.store.max_queued,
             Box::new(move || lanes.lanes(lanes_clock.now())),
             Box::new(move || apps.apps(clock.now())),
             Readiness::new(store),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::http::admin::Shared;
 use crate::http::problem::ProblemAnswer;
+use crate::model::view::Fullness;
 use crate::operator::deliveries::{self, Listed, Listing};
 
 /// `GET /api/v1/deliveries`
@@ -37,7 +38,8 @@ pub async fn show(
 /// `GET /api/v1/lanes`
 pub async fn lanes(State(operator): State<Shared>) -> Result<Json<Value>, ProblemAnswer> {
     let lanes = operator.lanes(Timestamp::now()).await.map_err(store_is_away)?;
-    Ok(Json(json!({ "lanes": lanes })))
+    let queue = Fullness::of(&lanes, operator.max_queued());
+    Ok(Json(json!({ "lanes": lanes, "queue": queue })))
 }
 
 /// `GET /api/v1/apps`

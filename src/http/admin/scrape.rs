@@ -29,6 +29,8 @@ pub async fn scrape(State(operator): State<Shared>) -> impl IntoResponse {
     let looking = async { tokio::join!(operator.queues(now), operator.apps(now)) };
     let (lanes, apps) = tokio::time::timeout(PATIENCE, looking).await.unwrap_or((Ok(vec![]), Ok(vec![])));
     let standing = metrics::momentary(|| {
+        // Precise up to 2^53 deliveries.
+        ::metrics::gauge!(metrics::QUEUE_LIMIT).set(operator.max_queued() as f64);
         lanes.unwrap_or_default().iter().for_each(|lane| set(lane, now));
         apps.unwrap_or_default().iter().for_each(|app| set_quota(app, now));
     });

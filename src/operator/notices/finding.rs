@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::model::event::Severity;
 use crate::model::month::Month;
 use crate::model::name::{ChannelKey, Name};
-use crate::model::view::{AppView, BlockView, LaneView, Standing};
+use crate::model::view::{AppView, BlockView, Fullness, LaneView, Standing};
 use crate::operator::notices::Known;
 
 /// So much of the month is worth a warning, in percent.
@@ -48,6 +48,8 @@ pub(super) enum Trouble {
     KeptForCritical { organisation: String, calls: u64, limit: u64, turns_at: Timestamp, waiting: Waiting },
     /// They are used up.
     UsedUp { organisation: String, calls: u64, limit: u64, turns_at: Timestamp, waiting: Waiting },
+    /// The queue is full, or will be soon; `fullest`: who has most of it.
+    QueueFills { queue: Fullness, fullest: Vec<(String, u64)> },
     /// A template fails.
     TemplateFails { template: String, error: String },
     /// A changed configuration was refused.
@@ -61,7 +63,8 @@ impl Trouble {
         match self {
             Self::AppBlocked { .. } | Self::AppDown { .. } | Self::LaneBlocked { .. } => Severity::Critical,
             Self::NearlyUsedUp { kept: Some(_), .. } | Self::KeptForCritical { .. } => Severity::Critical,
-            Self::UsedUp { .. } => Severity::Critical,
+            // Of what is critical nobody hears any more, if nobody makes room.
+            Self::UsedUp { .. } | Self::QueueFills { .. } => Severity::Critical,
             Self::NearlyUsedUp { kept: None, .. } | Self::NotConfigured { .. } => Severity::Warning,
             Self::TemplateFails { .. } | Self::ReloadRefused { .. } => Severity::Warning,
         }
@@ -105,6 +108,7 @@ pub(super) fn findings(
     for (organisation, app) in organisations {
         all.extend(view.month(organisation, app, now));
     }
+    all.extend(queue(lanes, known.config.store.max_queued));
     for template in known.templates.iter().filter(|template| template.is_failing(now)) {
         let trouble = Trouble::TemplateFails { template: template.name.clone(), error: template.error.clone() };
         all.push(finding(format!("template/{}", template.name), trouble, Some(template.since), false));
@@ -118,6 +122,16 @@ pub(super) fn findings(
 
 fn finding(subject: String, trouble: Trouble, since: Option<Timestamp>, is_own: bool) -> Finding {
     Finding { subject, trouble, since, is_own }
+}
+
+/// The queue that all lanes share. Told before it is full, or the word of it would find no place in it.
+fn queue(lanes: &[LaneView], limit: u64) -> Option<Finding> {
+    let queue = Fullness::of(lanes, limit);
+    let mut fullest: Vec<_> = lanes.iter().filter(|lane| lane.queued > 0).collect();
+    fullest.sort_by_key(|lane| std::cmp::Reverse(lane.queued));
+    let fullest = fullest.into_iter().map(|lane| (lane.lane.receiver.clone(), lane.queued)).collect();
+    let fills = Trouble::QueueFills { queue, fullest };
+    queue.is_at_least(Fullness::NEARLY).then(|| finding("queue".to_owned(), fills, None, false))
 }
 
 /// What is looked at.

@@ -12,7 +12,7 @@ use crate::dingtalk::codes;
 use crate::model::delivery::State;
 use crate::model::language::Language;
 use crate::model::spoken;
-use crate::model::view::BlockView;
+use crate::model::view::{BlockView, Fullness};
 use crate::operator::notices::finding::{NEARLY, Trouble, Waiting};
 use crate::render::outside::{clipped, escaped, one_line};
 use crate::store::notices::Toll;
@@ -86,6 +86,10 @@ impl Voice<'_> {
                 ),
                 self.used_up(*calls, *limit, *turns_at, waiting),
             ),
+            Trouble::QueueFills { queue, fullest } => (
+                self.say("The queue is nearly full".to_owned(), "队列快满了".to_owned()),
+                vec![self.fills(*queue), self.fullest(fullest)],
+            ),
             Trouble::TemplateFails { template, error } => (
                 self.say(format!("Template {template} fails"), format!("模板 {template} 渲染失败")),
                 vec![self.stood_in(), quoted(error)],
@@ -108,6 +112,7 @@ impl Voice<'_> {
             "lane" => say(format!("{name} is no longer blocked"), format!("{name} 已解除阻塞")),
             "quota_100" => say(format!("{name} may make calls again"), format!("组织 {name} 又有可用的调用量")),
             "template" => say(format!("Template {name} works again"), format!("模板 {name} 已恢复正常")),
+            "queue" => say("The queue has room again".to_owned(), "队列又有空位了".to_owned()),
             "reload" => say("The configuration is taken again".to_owned(), "配置已被正常采用".to_owned()),
             _ => return None,
         };
@@ -223,6 +228,28 @@ impl Voice<'_> {
             format!("下月初（{turns_at}）自动恢复；若钉钉允许更多调用，调高 `calls_per_month` 即可立即恢复。"),
         );
         vec![made, self.waiting(waiting), then]
+    }
+
+    fn fills(self, Fullness { queued, limit }: Fullness) -> String {
+        self.say(
+            format!(
+                "{queued} of {limit} places are taken, which all groups share (`store.max_queued`). When none is left, \
+                 webhooks are answered 503 until there is room, those for groups that work too; Alertmanager comes again."
+            ),
+            format!(
+                "{limit} 个位置已占用 {queued} 个，所有群共用（`store.max_queued`）。占满后，所有推送来的告警（包括发往正常群的）\
+                 都会得到 503，直到腾出位置；告警源会重试。"
+            ),
+        )
+    }
+
+    fn fullest(self, lanes: &[(String, u64)]) -> String {
+        let named = lanes.iter().take(MOST_NAMES).map(|(receiver, queued)| format!("{} {queued}", escaped(receiver)));
+        let names = named.collect::<Vec<_>>().join(spoken::comma(self.language));
+        self.say(
+            format!("Most wait for: {names}. Mend or resume them, hand them over, or cancel what nobody needs."),
+            format!("排队最多的：{names}。请修复或恢复这些队列，将消息移交他群，或取消不需要的消息。"),
+        )
     }
 
     fn stood_in(self) -> String {
@@ -372,12 +399,13 @@ mod tests {
                     waiting: waiting.clone(),
                 },
                 Trouble::UsedUp { organisation, calls: 10, limit: 10, turns_at: now, waiting },
+                Trouble::QueueFills { queue: Fullness { queued, limit: 7 }, fullest: vec![(name(), queued); 9] },
                 Trouble::TemplateFails { template: name(), error: name() },
                 Trouble::ReloadRefused { problems: vec![name(); 9] },
             ];
             all.extend(troubles.iter().map(|trouble| voice.trouble(trouble, now)));
         }
-        let subjects = ["blocked/甲", "down/甲", "lane/甲", "quota_100/甲", "template/甲", "reload"];
+        let subjects = ["blocked/甲", "down/甲", "lane/甲", "quota_100/甲", "queue", "template/甲", "reload"];
         all.extend(subjects.iter().map(|subject| voice.end(subject, now, now).unwrap()));
         for (state, fallback) in [State::Dead, State::HandedOver].into_iter().zip([None, Some("乙")]) {
             let (last, reason) = (DeliveryId::fresh(), "tried 5 times, the last time: timeout (So.)".to_owned());

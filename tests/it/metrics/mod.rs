@@ -18,11 +18,12 @@ use crate::metrics::text::Scrape;
 use crate::process::Process;
 
 /// The contract's list: name, type, labels.
-const METRICS: [(&str, &str, &[&str]); 22] = [
+const METRICS: [(&str, &str, &[&str]); 23] = [
     ("webhooks_total", "counter", &["source", "code"]),
     ("deliveries_total", "counter", &["receiver", "state"]),
     ("attempts_total", "counter", &["receiver", "outcome", "code"]),
     ("queue_depth", "gauge", &["receiver"]),
+    ("queue_limit", "gauge", &[]),
     ("queue_oldest_seconds", "gauge", &["receiver"]),
     ("accept_seconds", "histogram", &[]),
     ("delivery_seconds", "histogram", &["receiver"]),

@@ -4,6 +4,7 @@
 //! `oncall` and `team` are reached through one DingTalk, the operator's `sre` through an app of another organisation at
 //! a DingTalk of its own, so that what fails here can be told there. No test but one takes the time it tells of.
 
+mod full;
 mod month;
 mod running;
 

@@ -1,7 +1,7 @@
 //! A queue that is full: the sender is told to come again, and what was accepted stays.
 
 use dingtalk_relay::simulator::faults::{Answer, Api};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{TOKEN, World, groups};
 use crate::storm::firing;
@@ -34,6 +34,39 @@ async fn a_full_queue_sends_webhooks_away_with_a_503_until_dingtalk_is_back_and_
     assert!(["Kept0", "Kept1", "Kept2", "TooMany"].iter().all(|name| told.contains(name)), "{told}");
     assert_eq!(groups(&world.simulator.messages()).last(), Some(&"cid-oncall=="), "the critical one came again");
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_one_paused_lane_fills_says_so_on_the_page_in_the_api_and_in_the_metrics_and_stays_ready() {
+    let world = World::with("store: { max_queued: 3 }").await;
+    let (status, answer) = world.ask("/api/v1/lanes/oncall/pause", &json!({ "for": "1h" })).await;
+    assert_eq!(status, 200, "{answer}");
+    for n in 0..3 {
+        world.post("/hooks/alertmanager/oncall", firing(&format!("Kept{n}"), "warning")).await;
+    }
+
+    let (of_a_lane_that_works, _) = world.post("/hooks/alertmanager/team", firing("Other", "warning")).await;
+    let page = read(&world, "/").await;
+    let metrics = read(&world, "/metrics").await;
+    let lanes = world.look("/api/v1/lanes").await;
+
+    assert_eq!(of_a_lane_that_works, 503, "all lanes share the places");
+    assert!(page.contains("full: 3 of 3 places are taken, and webhooks are sent away with 503"), "{page}");
+    assert!(page.contains(">oncall</a> (paused) has 3.") && page.contains("3 of 3 queued"), "{page}");
+    assert!(metrics.contains("\ndingtalk_relay_queue_limit 3\n"), "{metrics}");
+    assert_eq!(lanes["queue"], json!({ "queued": 3, "limit": 3 }));
+    assert_eq!(read(&world, "/-/ready").await, "ready\n", "who asks would take the page away, and help no sender");
+    world.ask("/api/v1/lanes/oncall/resume", &json!({})).await;
+    world.deliveries(|list| list.iter().all(|delivery| delivery["state"] == "delivered")).await;
+    assert!(!read(&world, "/").await.contains("places are taken"));
+    world.end().await;
+}
+
+/// Reads a path of the admin port, whatever it is.
+async fn read(world: &World, path: &str) -> String {
+    let answer = world.http.get(format!("http://{}{path}", world.relay.admin())).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200, "{path}");
+    answer.text().await.unwrap()
 }
 
 async fn posted(world: &World, body: Vec<u8>) -> reqwest::Response {

@@ -59,7 +59,8 @@ pub async fn index(State(operator): State<Shared>, RawQuery(query): RawQuery) ->
     let apps = operator.apps(now).await.map_err(store_is_away)?;
     let listed = operator.deliveries(listing).await.map_err(store_is_away)?;
     let not_ready = operator.readiness().check().await.err().map(|error| error.to_string());
-    show("index.html", overview::page(&Overview { lanes, apps, listed, not_ready }, &query, now), now)
+    let seen = Overview { lanes, apps, listed, max_queued: operator.max_queued(), not_ready };
+    show("index.html", overview::page(&seen, &query, now), now)
 }
 
 /// `GET /deliveries/{id}`

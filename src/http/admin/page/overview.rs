@@ -12,8 +12,13 @@ use crate::http::admin::page::listing::Query;
 use crate::http::admin::page::moment::{grouped, moment};
 use crate::http::admin::page::rows;
 use crate::model::delivery::State;
-use crate::model::view::{AppState, AppView, BlockView, LaneView, Standing, WaitsFor};
+use crate::model::view::{AppState, AppView, BlockView, Fullness, LaneView, Standing, WaitsFor};
 use crate::operator::deliveries::Listed;
+
+/// From here on it is told how many may wait, in percent of them.
+const WORTH_A_WORD: u64 = 50;
+/// So many lanes are named of a queue that is full: what is in the others would not help.
+const FULLEST: usize = 3;
 
 /// What was found to show.
 pub(super) struct Overview {
@@ -23,6 +28,8 @@ pub(super) struct Overview {
     pub(super) apps: Vec<AppView>,
     /// The deliveries asked for.
     pub(super) listed: Listed,
+    /// How many deliveries may wait.
+    pub(super) max_queued: u64,
     /// Why webhooks are not taken, if they are not.
     pub(super) not_ready: Option<String>,
 }
@@ -33,7 +40,8 @@ pub(super) fn page(seen: &Overview, query: &Query<'_>, now: Timestamp) -> Value 
     context! {
         notice => query.notice(),
         not_ready => seen.not_ready.as_deref(),
-        summary => summary(&seen.lanes),
+        summary => summary(&seen.lanes, Fullness::of(&seen.lanes, seen.max_queued)),
+        full => full(&seen.lanes, Fullness::of(&seen.lanes, seen.max_queued)),
         lanes => lanes(&seen.lanes, now),
         apps => apps(&seen.apps, now),
         states => State::ALL.map(State::as_str),
@@ -58,8 +66,7 @@ fn apps(apps: &[AppView], now: Timestamp) -> Vec<Value> {
 }
 
 /// One line over all of it.
-fn summary(lanes: &[LaneView]) -> String {
-    let waiting: u64 = lanes.iter().map(|view| view.queued).sum();
+fn summary(lanes: &[LaneView], queue: Fullness) -> String {
     let all = lanes.len();
     let held = lanes.iter().filter(|view| is_held(view)).count();
     let troubled = lanes.iter().filter(|view| !flows(view)).count() - held;
@@ -75,8 +82,36 @@ fn summary(lanes: &[LaneView]) -> String {
         (_, true) => parts.push(format!("all {all} lanes flow")),
         (_, false) => {}
     }
-    parts.push(if waiting == 0 { "nothing waits".to_owned() } else { format!("{} queued", grouped(waiting)) });
+    parts.push(match queue.queued {
+        0 => "nothing waits".to_owned(),
+        queued if queue.is_at_least(WORTH_A_WORD) => format!("{} of {} queued", grouped(queued), grouped(queue.limit)),
+        queued => format!("{} queued", grouped(queued)),
+    });
     parts.join(" · ")
+}
+
+/// What is told of a queue that takes no more webhooks, or soon will not: what follows, and who has most of it.
+fn full(lanes: &[LaneView], queue: Fullness) -> Option<Value> {
+    if !queue.is_at_least(Fullness::NEARLY) {
+        return None;
+    }
+    let mut fullest: Vec<_> = lanes.iter().filter(|view| view.queued > 0).collect();
+    fullest.sort_by_key(|view| (Reverse(view.queued), &view.lane.receiver));
+    let lane = |view: &&LaneView| {
+        let stands = match () {
+            () if view.paused_until.is_some() => Some("paused"),
+            () if is_held(view) => Some("held for the month"),
+            () if view.lane.state == Standing::Flowing => None,
+            () => Some(view.lane.state.as_str()),
+        };
+        context! { name => view.lane.receiver.as_str(), stands, queued => grouped(view.queued) }
+    };
+    Some(context! {
+        is_all => queue.queued >= queue.limit,
+        queued => grouped(queue.queued),
+        limit => grouped(queue.limit),
+        fullest => fullest.iter().take(FULLEST).map(lane).collect::<Vec<_>>(),
+    })
 }
 
 /// Whether what waits in a lane goes by itself before long.

@@ -216,7 +216,7 @@ fn a_link_below_the_text_is_no_button_beside_it() {
 
 fn html_of_index(lanes: &[LaneView], apps: &[AppView], deliveries: &[Delivery], query: &str) -> String {
     let listed = Listed { deliveries: deliveries.to_vec(), next: (!deliveries.is_empty()).then(|| "next".to_owned()) };
-    let seen = Overview { lanes: lanes.to_vec(), apps: apps.to_vec(), listed, not_ready: None };
+    let seen = Overview { lanes: lanes.to_vec(), apps: apps.to_vec(), listed, max_queued: 1_000, not_ready: None };
     show("index.html", overview::page(&seen, &Query::read(query), now()), now()).unwrap().0
 }
 
