@@ -105,7 +105,13 @@ impl Relay {
         let router = hooks::router(Hooks::new(Arc::clone(&live), readiness.clone(), Patience::default()));
         relay.serve(listeners.hooks, router);
         let watch = running.watch().clone();
-        let operator = Arc::new(operator(Arc::clone(&store), config.store.max_queued, watch.clone(), readiness.clone(), reloading));
+        let operator = Arc::new(operator(
+            Arc::clone(&store),
+            config.store.max_queued,
+            watch.clone(),
+            readiness.clone(),
+            reloading,
+        ));
         relay.serve(listeners.admin, admin::router(Arc::clone(&operator), Arc::clone(&live), &config.admin, admin));
         let refused = watch::Sender::new(Vec::new());
         let notices = notices_of(operator, watch, Arc::clone(&live), refused.subscribe());

@@ -10,6 +10,7 @@
 
 mod buttons;
 mod chrome;
+mod night;
 mod stage;
 mod strangers;
 

@@ -42,13 +42,39 @@ impl Stage {
         let apps = vec![App { app_key: "ding-test".to_owned(), app_secret: "not-a-secret".to_owned(), robots }];
         let options = Options { moments: at_once, strict: Some(Strict { apps }), ..Options::default() };
         let simulator = Simulator::start(options).await.unwrap();
-        let relay = relay(&simulator, folder.path()).await;
-        // reqwest wants a TLS provider even where there is no TLS.
-        let _already_there = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let stage = Self { simulator, relay, http, _folder: folder };
+        let relay = relay(&simulator, folder.path(), RECEIVERS, 1_000).await;
+        let stage = Self { simulator, relay, http: client(), _folder: folder };
         stage.play().await;
         stage
+    }
+
+    /// A relay to which nothing has happened yet, with so many lanes, `lane-0` and on, that share so many places.
+    pub async fn of_lanes(lanes: usize, places: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let lane = |n| format!("  lane-{n}: {{ app: ops, open_conversation_id: cid-{n}== }}\n");
+        let lanes: String = (0..lanes).map(lane).collect();
+        let receivers = format!("{lanes}route: {{ receiver: lane-0 }}\n");
+        let relay = relay(&simulator, folder.path(), &receivers, places).await;
+        Self { simulator, relay, http: client(), _folder: folder }
+    }
+
+    /// From now on DingTalk cannot be reached.
+    pub fn cut(&self) {
+        self.simulator.fault(Api::Token, u32::MAX, Answer::ResetBefore);
+        self.simulator.fault(Api::Send, u32::MAX, Answer::ResetBefore);
+    }
+
+    /// Waits until a lane stands so.
+    pub async fn wait_for_state(&self, receiver: &str, state: &str) {
+        let is_it = |lane: &Value| lane["receiver"] == receiver && lane["state"] == state;
+        self.wait("/api/v1/lanes", |lanes| lanes["lanes"].as_array().unwrap().iter().any(is_it)).await;
+    }
+
+    /// The id of the message that the latest delivery of a receiver went in.
+    pub async fn message_of(&self, receiver: &str) -> String {
+        let list = self.look(&format!("/api/v1/deliveries?receiver={receiver}")).await;
+        list["deliveries"][0]["message"]["id"].as_str().unwrap().to_owned()
     }
 
     async fn play(&self) {
@@ -57,7 +83,7 @@ impl Stage {
         self.post("team", "🔥 支付服务错误率过高", "critical").await;
         self.wait_for("team", "dead", 1).await;
         self.post("gone", "磁盘快满了 <90%> & more", "warning").await;
-        self.wait_for_block("gone").await;
+        self.wait_for_state("gone", "blocked").await;
         self.post("team", "😴 夜间备份已完成", "info").await;
         self.wait_for("team", "delivered", 1).await;
         let long = "一个没有空格的非常长的告警名称_with_a_very_long_tail_that_has_no_place_to_break_anywhere_at_all_0123456789";
@@ -124,11 +150,6 @@ impl Stage {
         self.wait(&path, |list| list["deliveries"].as_array().unwrap().len() == count).await;
     }
 
-    async fn wait_for_block(&self, receiver: &str) {
-        let is_it = |lane: &Value| lane["receiver"] == receiver && lane["state"] == "blocked";
-        self.wait("/api/v1/lanes", |lanes| lanes["lanes"].as_array().unwrap().iter().any(is_it)).await;
-    }
-
     async fn wait(&self, path: &str, done: impl Fn(&Value) -> bool) {
         let looking = async {
             while !done(&self.look(path).await) {
@@ -149,22 +170,32 @@ impl Stage {
     }
 }
 
-async fn relay(simulator: &Simulator, folder: &std::path::Path) -> Relay {
+fn client() -> reqwest::Client {
+    // reqwest wants a TLS provider even where there is no TLS.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+const RECEIVERS: &str =
+    "  oncall: { display_name: 值班群 🚨, app: ops, message: action_card, open_conversation_id: cid-oncall== }
+  team: { display_name: 支付团队, app: ops, open_conversation_id: cid-team== }
+  gone: { display_name: 已解散的群, app: ops, open_conversation_id: cid-gone== }
+route: { receiver: team }
+";
+
+/// A relay with these receivers, and whatever follows them, that holds so many open deliveries.
+async fn relay(simulator: &Simulator, folder: &std::path::Path, receivers: &str, places: usize) -> Relay {
     let config = config::from_text(&format!(
         "
 http: {{ listen: '127.0.0.1:0' }}
 admin: {{ listen: '127.0.0.1:0', token: {TOKEN} }}
-store: {{ url: 'sqlite:{}/relay.db' }}
+store: {{ url: 'sqlite:{}/relay.db', max_queued: {places} }}
 apps:
   ops: {{ base_url: '{}', app_key: ding-test, app_secret: not-a-secret }}
-receivers:
-  oncall: {{ display_name: 值班群 🚨, app: ops, message: action_card, open_conversation_id: cid-oncall== }}
-  team: {{ display_name: 支付团队, app: ops, open_conversation_id: cid-team== }}
-  gone: {{ display_name: 已解散的群, app: ops, open_conversation_id: cid-gone== }}
 sources:
   alertmanager: {{ kind: alertmanager, auth: {{ none: true }} }}
-route: {{ receiver: team }}
-",
+receivers:
+{receivers}",
         folder.display(),
         simulator.base_url()
     ))

@@ -114,7 +114,8 @@ impl Relay {
     /// The admin port's paths.
     pub(crate) fn admin(&self) -> Router {
         let (lanes, apps) = (Box::new(lanes), Box::new(apps));
-        let operator = Operator::new(self.store.clone(), self.config.store.max_queued, lanes, apps, self.readiness.clone());
+        let operator =
+            Operator::new(self.store.clone(), self.config.store.max_queued, lanes, apps, self.readiness.clone());
         http::admin::router(Arc::new(operator), self.live(), &self.config.admin, self.config.admin.listen)
     }
 

@@ -124,7 +124,8 @@ mod tests {
             send_status: None,
             readers: None,
         };
-        let json = minijinja::Environment::new().render_str("{{ it|tojson }}", context! { it => shown(&message, None) });
+        let json =
+            minijinja::Environment::new().render_str("{{ it|tojson }}", context! { it => shown(&message, None) });
         serde_json::from_str(&json.unwrap()).unwrap()
     }
 

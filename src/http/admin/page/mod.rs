@@ -36,7 +36,7 @@ use crate::operator::deliveries::Listing;
 
 const STYLE: &str = include_str!("style.css");
 
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("base.html", include_str!("base.html")),
     ("words.html", include_str!("words.html")),
     ("index.html", include_str!("index.html")),
@@ -44,6 +44,7 @@ const TEMPLATES: [(&str, &str); 10] = [
     ("face.html", include_str!("face.html")),
     ("message.html", include_str!("message.html")),
     ("lane.html", include_str!("lane.html")),
+    ("app.html", include_str!("app.html")),
     ("lanes.html", include_str!("lanes.html")),
     ("delivery.html", include_str!("delivery.html")),
     ("refusal.html", include_str!("refusal.html")),

@@ -37,32 +37,56 @@ pub(super) struct Overview {
 /// The page of lanes, apps and deliveries.
 pub(super) fn page(seen: &Overview, query: &Query<'_>, now: Timestamp) -> Value {
     let deliveries = seen.listed.deliveries.iter();
+    let (to_look_at, other_apps): (Vec<_>, Vec<_>) = sorted(&seen.apps).into_iter().partition(|view| holds(view));
+    let apps = |apps: Vec<&AppView>| apps.into_iter().map(|view| app(view, now)).collect::<Vec<_>>();
     context! {
         notice => query.notice(),
         not_ready => seen.not_ready.as_deref(),
         summary => summary(&seen.lanes, Fullness::of(&seen.lanes, seen.max_queued)),
         full => full(&seen.lanes, Fullness::of(&seen.lanes, seen.max_queued)),
-        lanes => lanes(&seen.lanes, now),
-        apps => apps(&seen.apps, now),
+        lanes => lanes(&seen.lanes, &seen.apps, now),
+        apps => apps(to_look_at),
+        other_apps => apps(other_apps),
         states => State::ALL.map(State::as_str),
         filter => query.shown(&seen.listed),
         deliveries => deliveries.map(|delivery| rows::row(delivery, now)).collect::<Vec<_>>(),
     }
 }
 
-/// The lanes, those in trouble first, then by name.
-fn lanes(lanes: &[LaneView], now: Timestamp) -> Vec<Value> {
+/// The lanes: those with a trouble of their own first, then those in which something waits, then by name. Of a trouble
+/// that a lane shares with its app only the app says more than its name, or ten lanes would say the same.
+fn lanes(lanes: &[LaneView], apps: &[AppView], now: Timestamp) -> Vec<Value> {
+    let place = |view: &LaneView| {
+        let own = if of_app(view, apps).is_some() { 0 } else { trouble(view.lane.state) };
+        (Reverse(own), Reverse(view.queued > 0 || view.paused_until.is_some()))
+    };
     let mut sorted: Vec<_> = lanes.iter().collect();
-    let trouble = |view: &LaneView| (trouble(view.lane.state), view.paused_until.is_some());
-    sorted.sort_by_key(|view| (Reverse(trouble(view)), &view.lane.receiver));
-    sorted.into_iter().map(|view| lane(view, now)).collect()
+    sorted.sort_by_key(|view| (place(view), &view.lane.receiver));
+    let shown = |view: &LaneView| match of_app(view, apps) {
+        Some(of_app) => context! { shares => of_app.app.app.as_str(), why => (), hint => (), ..lane(view, now) },
+        None => lane(view, now),
+    };
+    sorted.into_iter().map(shown).collect()
+}
+
+/// The app whose trouble is all that a lane has.
+fn of_app<'a>(view: &LaneView, apps: &'a [AppView]) -> Option<&'a AppView> {
+    let (lane, app) = (&view.lane, apps.iter().find(|app| Some(&app.app.app) == view.lane.app.as_ref())?);
+    let of_lane = (lane.state, &lane.blocked, &lane.down, lane.cooling_until);
+    let of_app = (app.app.state, &app.app.blocked, &app.app.down, app.app.cooling_until);
+    (lane.state != Standing::Flowing && of_lane == of_app).then_some(app)
 }
 
 /// The apps, those in trouble first, then by name.
-fn apps(apps: &[AppView], now: Timestamp) -> Vec<Value> {
+fn sorted(apps: &[AppView]) -> Vec<&AppView> {
     let mut sorted: Vec<_> = apps.iter().collect();
     sorted.sort_by_key(|view| (Reverse(trouble(view.app.state)), &view.app.app));
-    sorted.into_iter().map(|view| app(view, now)).collect()
+    sorted
+}
+
+/// Whether an app, or its month, holds something up.
+fn holds(view: &AppView) -> bool {
+    view.app.state != Standing::Flowing || view.paced.is_some()
 }
 
 /// One line over all of it.
@@ -98,12 +122,9 @@ fn full(lanes: &[LaneView], queue: Fullness) -> Option<Value> {
     let mut fullest: Vec<_> = lanes.iter().filter(|view| view.queued > 0).collect();
     fullest.sort_by_key(|view| (Reverse(view.queued), &view.lane.receiver));
     let lane = |view: &&LaneView| {
-        let stands = match () {
-            () if view.paused_until.is_some() => Some("paused"),
-            () if is_held(view) => Some("held for the month"),
-            () if view.lane.state == Standing::Flowing => None,
-            () => Some(view.lane.state.as_str()),
-        };
+        let state = (view.lane.state != Standing::Flowing).then_some(view.lane.state.as_str());
+        let stands = if view.paused_until.is_some() { Some("paused") } else { state };
+        let stands = stands.or(is_held(view).then_some("held for the month"));
         context! { name => view.lane.receiver.as_str(), stands, queued => grouped(view.queued) }
     };
     Some(context! {
@@ -147,6 +168,7 @@ pub(super) fn lane(view: &LaneView, now: Timestamp) -> Value {
         display_name => view.lane.display_name.as_deref(),
         state => view.lane.state.as_str(),
         hint => hint(view.lane.state),
+        shares => (),
         queued => grouped(view.queued),
         oldest => view.oldest_at.map(|at| moment(at, now)),
         rate => view.lane.messages_per_minute,

@@ -193,6 +193,59 @@ fn a_lane_that_is_held_for_the_month_is_not_shown_as_one_that_flows() {
 }
 
 #[test]
+fn the_trouble_of_an_app_is_told_once_and_its_lanes_stand_in_the_order_of_what_waits() {
+    let app = app_of(0);
+    let lane = |name: &str, queued| {
+        let (down, own) = (app.app.down.clone(), lane_blocked_by("r"));
+        let lane = LaneState { receiver: name.into(), state: Flow::Down, down, blocked: None, ..own.lane };
+        LaneView { lane: LaneState { display_name: None, ..lane }, queued, ..own }
+    };
+    let blocked = LaneView { queued: 0, ..lane_blocked_by("its group is gone") };
+    let blocked = LaneView { lane: LaneState { receiver: "z".into(), ..blocked.lane }, ..blocked };
+    let lanes = [lane("a", 0), lane("b", 0), lane("c", 100), blocked];
+    let html = html_of_index(&lanes, &[app], &[], "");
+    assert_eq!(html.matches("No whole answer came in time.").count(), 1, "{html}");
+    assert_eq!(html.matches("As its app").count(), 3, "{html}");
+    let at = |words: &str| html.find(words).unwrap_or_else(|| panic!("{words}: {html}"));
+    let order = [
+        "id=\"apps\"",
+        "No whole answer",
+        "id=\"lanes\"",
+        "lanes/z\"",
+        "its group is gone",
+        "lanes/c\"",
+        "lanes/a\"",
+        "lanes/b\"",
+        "id=\"deliveries\"",
+    ];
+    assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{html}");
+}
+
+#[test]
+fn a_queue_that_is_full_is_red_and_says_who_fills_it() {
+    let team = LaneView { queued: 2, ..lane_blocked_by("r") };
+    let free = LaneState { receiver: "team".into(), state: Flow::Flowing, blocked: None, ..team.lane.clone() };
+    let team = LaneView { lane: free, ..team };
+    let oncall = |queued| {
+        let (paused_until, free) = (Some("2026-11-21T13:00:00Z".parse().unwrap()), team.lane.clone());
+        LaneView { lane: LaneState { receiver: "oncall".into(), ..free }, paused_until, queued, ..team.clone() }
+    };
+    let page = |queued| read(&html_of_index(&[team.clone(), oncall(queued)], &[], &[], ""));
+    for (queued, says) in [
+        (3, "5 queued"),
+        (600, "602 of 1,000 queued"),
+        (898, "nearly full: 900 of 1,000 places are taken"),
+        (998, "full: 1,000 of 1,000 places are taken, and webhooks are sent away with 503 until there is room"),
+    ] {
+        let text = page(queued);
+        assert!(text.contains(says), "{says}: {text}");
+        assert_eq!(text.contains("store.max_queued"), queued > 600, "{text}");
+    }
+    assert!(page(998).contains("oncall (paused) has 998, team has 2."), "{}", page(998));
+    assert!(!page(998).contains("ready"), "{}", page(998));
+}
+
+#[test]
 fn a_paused_lane_does_not_say_that_it_flows_and_one_that_is_also_blocked_says_both() {
     let blocked = LaneView { paused_until: Some("2026-11-21T13:00:00Z".parse().unwrap()), ..lane_blocked_by("r") };
     let lane = LaneState { state: Flow::Flowing, blocked: None, ..blocked.lane.clone() };
