@@ -1,6 +1,7 @@
 //! Storms: more alerts than a group takes, and what of them gathers, goes alone, goes first, or is not told at all.
 
 mod acknowledged;
+mod all;
 mod any_order;
 mod by_hand;
 mod company;
