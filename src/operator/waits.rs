@@ -20,17 +20,13 @@ use crate::store::StoreError;
 use crate::store::queue::Waiting;
 
 impl Operator {
-    /// What holds a delivery that waits, where that is the month. Anything else its lane and its `next_attempt_at` say.
+    /// What holds a delivery that waits: see [`of`].
     pub async fn waits_for(&self, delivery: &Delivery, now: Timestamp) -> Result<Option<Wait>, StoreError> {
-        // News of something critical is never held for the month, unless all of it is used up, and then its lane is blocked.
-        // Where it is ready its lane is not held; where it waits for its next try the others of its lane may be.
-        let waits_for_its_try = delivery.severity == Severity::Critical && delivery.next_attempt_at.is_some();
-        if delivery.state != State::Queued || waits_for_its_try {
+        if delivery.state != State::Queued {
             return Ok(None);
         }
         let lanes = self.lanes(now).await?;
-        let own = lanes.into_iter().find(|view| view.lane.receiver == delivery.receiver);
-        Ok(own.and_then(|view| view.waits_for).filter(|wait| wait.why == WaitsFor::Month))
+        Ok(of(delivery, &lanes).cloned())
     }
 
     /// Fills in what holds each lane.
@@ -105,6 +101,19 @@ impl Operator {
             Spacing::UsedUp | Spacing::Every(_) | Spacing::Free => None,
         })
     }
+}
+
+/// What holds a delivery that waits in one of these lanes, where that is the month. Anything else its lane and its
+/// `next_attempt_at` say.
+pub fn of<'l>(delivery: &Delivery, lanes: &'l [LaneView]) -> Option<&'l Wait> {
+    // News of something critical is never held for the month, unless all of it is used up, and then its lane is blocked.
+    // Where it is ready its lane is not held; where it waits for its next try the others of its lane may be.
+    let waits_for_its_try = delivery.severity == Severity::Critical && delivery.next_attempt_at.is_some();
+    if delivery.state != State::Queued || waits_for_its_try {
+        return None;
+    }
+    let own = lanes.iter().find(|view| view.lane.receiver == delivery.receiver)?;
+    own.waits_for.as_ref().filter(|wait| wait.why == WaitsFor::Month)
 }
 
 /// Whether its state and its pause let a lane send.

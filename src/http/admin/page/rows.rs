@@ -9,11 +9,11 @@ use minijinja::{Value, context};
 use crate::http::admin::page::markdown::is_web;
 use crate::http::admin::page::message;
 use crate::http::admin::page::moment::{counted, moment, utc};
-use crate::http::admin::page::overview::{flows, is_configured, is_held, lane, others};
+use crate::http::admin::page::overview::{flows, is_configured, lane, others};
 use crate::model::delivery::{Delivery, DeliveryRecord, State};
-use crate::model::event::Severity;
 use crate::model::message::Attempt;
 use crate::model::view::LaneView;
+use crate::operator::waits;
 
 /// The page of one delivery. `of_event` are those of its event, itself among them.
 pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[LaneView], now: Timestamp) -> Value {
@@ -26,7 +26,7 @@ pub(super) fn delivery(record: &DeliveryRecord, of_event: &[Delivery], lanes: &[
         delivery => row(&record.delivery, now),
         buttons => buttons(&record.delivery, lanes),
         has_lane => own.is_some(),
-        is_held => waits_in.is_some_and(is_held) && record.delivery.severity != Severity::Critical,
+        is_held => waits::of(&record.delivery, lanes).is_some(),
         waits_in => waits_in.map(|view| lane(view, now)),
         event => context! {
             id => record.delivery.event.to_string(),

@@ -168,7 +168,7 @@ fn what_waits_says_why_where_its_lane_does_not_flow() {
 
 #[test]
 fn a_lane_that_is_held_for_the_month_is_not_shown_as_one_that_flows() {
-    let reason = "Held for the month: not critical, and 48 of 60 calls are used.";
+    let reason = "Held for the month: 48 of 60 calls are used.";
     let until = "2026-11-30T16:00:00Z".parse().unwrap();
     let lane = lane_blocked_by("r");
     let lane = LaneView {
@@ -183,8 +183,9 @@ fn a_lane_that_is_held_for_the_month_is_not_shown_as_one_that_flows() {
     assert!(index.contains("20 a minute, slowed down from 30"), "{index}");
 
     let record = record_titled("t", "https://example.com");
-    for (severity, says) in [(Severity::Warning, true), (Severity::Critical, false)] {
-        let delivery = Delivery { state: Standing::Queued, severity, message: None, ..record.delivery.clone() };
+    let retried = Some(now() + jiff::SignedDuration::from_secs(60));
+    for (next_attempt_at, says) in [(None, true), (retried, false)] {
+        let delivery = Delivery { state: Standing::Queued, next_attempt_at, message: None, ..record.delivery.clone() };
         let queued = DeliveryRecord { delivery, attempt_log: vec![], ..record.clone() };
         let page = rows::delivery(&queued, &[], std::slice::from_ref(&lane), now());
         let text = read(&show("delivery.html", context! { notice => (), ..page }, now()).unwrap().0);
@@ -205,7 +206,7 @@ fn the_trouble_of_an_app_is_told_once_and_its_lanes_stand_in_the_order_of_what_w
     let lanes = [lane("a", 0), lane("b", 0), lane("c", 100), blocked];
     let html = html_of_index(&lanes, &[app], &[], "");
     assert_eq!(html.matches("No whole answer came in time.").count(), 1, "{html}");
-    assert_eq!(html.matches("As its app").count(), 3, "{html}");
+    assert_eq!(html.matches("Its app").count(), 3, "{html}");
     let at = |words: &str| html.find(words).unwrap_or_else(|| panic!("{words}: {html}"));
     let order = [
         "id=\"apps\"",
