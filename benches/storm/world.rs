@@ -95,7 +95,7 @@ impl World {
         let store: Arc<dyn Store> = sqlite::open(&folder.path().join("relay.db"), config.store.max_queued)?;
         let receivers = config.receivers.clone();
         let plan = Plan::new(None, &Arc::new(config))?;
-        let opened = plan.open(&store, "bench", clock.now()).await?;
+        let opened = plan.open(&[], &store, "bench", clock.now()).await?;
         let mut lanes = opened.lanes;
         lanes.sort_by_key(|lane| lane.receiver().clone());
         let ingest = Ingest { routes, receivers, renderer, store: Arc::clone(&store) };

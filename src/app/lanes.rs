@@ -121,9 +121,15 @@ impl Plan {
         self.keeps_gate(app) && of_app(&before.config, app).eq(of_app(&self.parts.config, app))
     }
 
-    /// Opens what does not stay, as the store knows it at `now`. `owner` is who this process is when it takes the right
-    /// to send for an app.
-    pub async fn open(mut self, store: &Arc<dyn Store>, owner: &str, now: Timestamp) -> Result<Opened, StoreError> {
+    /// Opens what does not stay, as the store knows it at `now`. The lanes that have `ended` are succeeded by those of
+    /// their receivers. `owner` is who this process is when it takes the right to send for an app.
+    pub async fn open(
+        mut self,
+        ended: &[Lane],
+        store: &Arc<dyn Store>,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Opened, StoreError> {
         let receipts: Vec<_> = self.parts.config.apps.keys().filter(|app| !self.keeps_receipts(app)).cloned().collect();
         let receivers = self.parts.config.receivers.keys();
         let lanes: Vec<_> = receivers.filter(|receiver| !self.keeps_lane(receiver)).cloned().collect();
@@ -137,7 +143,12 @@ impl Plan {
             Receipts::new(&parts.config, gate, Arc::clone(store))
         });
         let receipts = receipts.collect();
-        let lanes = lanes.iter().map(|receiver| lane(&parts, receiver, store)).collect();
+        let mut lanes: Vec<_> = lanes.iter().map(|receiver| lane(&parts, receiver, store)).collect();
+        for lane in &mut lanes {
+            if let Some(before) = ended.iter().find(|before| before.receiver() == lane.receiver()) {
+                lane.succeeds(before);
+            }
+        }
         Ok(Opened { parts, lanes, gates, receipts })
     }
 

@@ -52,7 +52,7 @@ impl Running {
     /// Takes the apps and starts every loop. One that panics for good rings the alarm.
     pub async fn start(config: &Arc<Config>, store: Arc<dyn Store>, alarm: Alarm) -> anyhow::Result<Self> {
         let owner = uuid::Uuid::now_v7().to_string();
-        let opened = Plan::new(None, config)?.open(&store, &owner, Timestamp::now()).await?;
+        let opened = Plan::new(None, config)?.open(&[], &store, &owner, Timestamp::now()).await?;
         let (lanes, receipts, renewals) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut running =
             Self { watch: Watch::of(opened.parts.clone()), store, owner, alarm, lanes, receipts, renewals };
@@ -87,10 +87,10 @@ impl Running {
     }
 
     async fn open(&self, plan: Plan, ended: &mut [Lane]) -> Result<Opened, StoreError> {
-        for lane in ended {
+        for lane in &mut *ended {
             lane.settle().await?;
         }
-        plan.open(&self.store, &self.owner, Timestamp::now()).await
+        plan.open(ended, &self.store, &self.owner, Timestamp::now()).await
     }
 
     /// Ends what the plan does not keep. All are told before the first one is waited for.

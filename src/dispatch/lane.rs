@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Everything that may wait comes before the claim, and nothing of the store is held open while DingTalk is called
-//! (law 3). What follows the claim is `sending`. A lane remembers three things only, and each may be forgotten: since when
-//! it flows, whether its last message was express, and an end that the store would not take yet. It reads no clock:
+//! (law 3). What follows the claim is `sending`. A lane remembers three things only, and each may be forgotten: when it
+//! flowed, whether its last message was express, and an end that the store would not take yet. It reads no clock:
 //! [`Lane::step`] is told the time.
 
 mod sending;
@@ -22,6 +22,7 @@ use metrics::counter;
 use crate::config::{Config, OnUnknownOutcome, Retry};
 use crate::dispatch::broken::Held;
 use crate::dispatch::fallback::{Course, Fallback};
+use crate::dispatch::flow::Flow;
 use crate::dispatch::gather::{Decision, decide, gathered_at};
 use crate::dispatch::lane::sending::Unfinished;
 use crate::dispatch::manner::{Manner, in_its_form};
@@ -61,8 +62,8 @@ pub struct Lane {
     store: Arc<dyn Store>,
     /// What a panic must not take away.
     held: Held,
-    /// Since when it may send whenever it has something to send.
-    flowing_since: Option<Timestamp>,
+    /// When it might send whenever it had something to send.
+    flow: Flow,
     /// Whether what waits here gathers for the month's sake, as it was told in this step.
     paced: Paced,
     /// Whether its last message was express.
@@ -121,7 +122,7 @@ impl Lane {
             channel,
             store,
             held: Held::Nothing,
-            flowing_since: None,
+            flow: Flow::default(),
             paced: Paced::Free,
             was_express: false,
             unfinished: None,
@@ -141,6 +142,11 @@ impl Lane {
     /// The gate it passes.
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// It takes the place of a lane of the same receiver, which has ended: what that one remembers holds here.
+    pub fn succeeds(&mut self, before: &Self) {
+        (self.flow, self.was_express) = (before.flow.clone(), before.was_express);
     }
 
     /// Stores how the last attempt ended, if that is still to be done. A lane is settled before another takes its place.
@@ -164,12 +170,12 @@ impl Lane {
             return Ok(Step::Idle);
         };
         if let Some(until) = self.store.paused_until(&self.receiver, now).await? {
-            self.flowing_since = None;
+            self.flow.stops(now);
             return Ok(Step::Wait(until));
         }
         let gate = Arc::clone(&self.gate);
         let Some(ownership) = gate.ownership(now).await? else {
-            self.flowing_since = None;
+            self.flow.stops(now);
             return Ok(Step::Wait(later(now, NOT_OURS)));
         };
         let pass = match gate.admit(&self.receiver, &self.channel, now) {
@@ -216,11 +222,11 @@ impl Lane {
         now: Timestamp,
     ) -> Result<Result<Take, Timestamp>, StoreError> {
         if pass.probe {
-            self.flowing_since = None;
+            self.flow.stops(now);
             self.paced = Paced::Free;
             return Ok(Ok(Take::One));
         }
-        self.flowing_since.get_or_insert(now);
+        self.flow.flows(now);
         let digest = self.manner.digest();
         // Who asks stands in line, and must not where it needs no turn.
         self.paced = match gathered_at(waiting, digest, self.was_express, now) {
@@ -236,7 +242,7 @@ impl Lane {
     /// No call may be made before `until`: what waits is kept, or goes to the fallback if it is time. A month that is kept
     /// for what is critical blocks nothing else than the rest.
     async fn wait(&mut self, own: &Ownership, mut until: Timestamp, now: Timestamp) -> Result<Step, StoreError> {
-        self.flowing_since = None;
+        self.flow.stops(now);
         let Some(fallback) = &self.fallback else { return Ok(Step::Wait(until)) };
         let (channel, app) = (self.channel.health(), self.gate.health());
         for keeps_critical in [false, true] {
@@ -311,7 +317,6 @@ impl Lane {
 
     fn want(&self, take: Take, probe: bool, now: Timestamp) -> Want {
         let digest = self.manner.digest();
-        let has_flowed = self.flowing_since.is_some_and(|since| later(since, digest.max_wait) <= now);
         Want {
             receiver: self.receiver.clone(),
             channel: self.channel.key().clone(),
@@ -322,8 +327,7 @@ impl Lane {
             probe,
             take,
             known: digest.unchanged != Unchanged::Show,
-            // What came before it flowed has waited in vain for so long at least since then.
-            overdue_before: has_flowed.then(|| earlier(now, digest.max_wait)),
+            overdue_before: self.flow.overdue_before(digest.max_wait, now),
             stale_before: match take {
                 // It does not gather.
                 Take::Express => earlier(now, digest.stale_after),

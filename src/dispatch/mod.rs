@@ -6,6 +6,7 @@
 
 mod broken;
 pub mod fallback;
+pub mod flow;
 pub mod gather;
 pub mod lane;
 pub mod manner;

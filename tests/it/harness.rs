@@ -299,7 +299,7 @@ impl Bench {
     async fn lanes(config: &Config, store: &Arc<Troubled>, owner: u32, now: Timestamp) -> Opened {
         let store = Arc::clone(store) as Arc<dyn Store>;
         let plan = Plan::new(None, &Arc::new(config.clone())).unwrap();
-        plan.open(&store, &owner.to_string(), now).await.unwrap()
+        plan.open(&[], &store, &owner.to_string(), now).await.unwrap()
     }
 
     /// The process ends and starts again, at once; nothing in memory outlives it.

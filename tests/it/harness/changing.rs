@@ -58,11 +58,11 @@ impl Bench {
         self.config = configured(&self.simulator.base_url(), self.folder.path(), more);
         self.ingest = Self::ingest(&self.config, &self.store);
         let plan = Plan::new(Some(&self.watch.parts()), &Arc::new(self.config.clone())).unwrap();
-        self.lanes.retain(|lane| plan.keeps_lane(lane.receiver()));
+        let ended: Vec<_> = self.lanes.extract_if(.., |lane| !plan.keeps_lane(lane.receiver())).collect();
         self.receipts.retain(|receipts| plan.keeps_receipts(receipts.gate().app()));
         let kept = self.lanes.iter().map(|lane| lane.receiver().to_string()).collect();
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let opened = plan.open(&store, &self.owner.to_string(), self.clock.now()).await.unwrap();
+        let opened = plan.open(&ended, &store, &self.owner.to_string(), self.clock.now()).await.unwrap();
         self.lanes.extend(opened.lanes);
         self.receipts.extend(opened.receipts);
         self.watch.turn_to(opened.parts);

@@ -8,6 +8,7 @@ mod company;
 mod flood;
 mod full;
 mod held;
+mod in_turn;
 mod late;
 mod moments;
 mod paced;
