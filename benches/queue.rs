@@ -17,7 +17,7 @@ use dingtalk_relay::model::message::{Composed, MsgKey};
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, EventId, Name};
 use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::store::queue::{MOST_DELIVERIES, Take};
+use dingtalk_relay::store::queue::{Beginner, MOST_DELIVERIES, Take};
 use dingtalk_relay::store::{Claim, Claimed, Finish, NewEvent, Next, Ownership, Store, Want, sqlite};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -207,6 +207,7 @@ async fn claimed(
         probe: false,
         take,
         known: true,
+        begins: Beginner::Worst,
         overdue_before: None,
         stale_before: Timestamp::MIN,
     };

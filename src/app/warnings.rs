@@ -135,7 +135,7 @@ fn gathers_too_long(name: &Name, receiver: &Receiver, all: &mut Vec<Problem>) {
     if mode != Mode::Never && window >= max_wait {
         warn(
             "max_wait",
-            "is not longer than `digest_window`: whatever gathers goes in the order it came, not the worst first",
+            "is not longer than `digest_window`: of what gathers the oldest begins every other message, not the worst",
         );
     }
     if merges && hearing::MERGED >= stale_after {

@@ -33,7 +33,7 @@ pub struct Digest {
     pub max_items: usize,
     /// Nothing is overtaken by worse for longer than this, counted while the lane flows.
     pub max_wait: Duration,
-    /// What has waited for longer is late, and is told after all that has not.
+    /// What has waited for longer is late, and is told after all that has not, unless it is critical or overdue.
     pub stale_after: Duration,
     /// What becomes of items that have not changed since the group was told of last.
     pub unchanged: Unchanged,

@@ -22,25 +22,22 @@ pub enum Decision {
     Wait(Timestamp),
 }
 
-/// Whether what is express may go next. What is critical goes before it. A lane that never gathers has an order in which
-/// what is critical may stand behind all that is overdue: there it waits only for what stands first ([`Take::Express`]).
-///
-/// [`Take::Express`]: crate::store::queue::Take::Express
-fn may_go_express(waiting: &Waiting, digest: &Digest) -> bool {
-    waiting.express.is_some() && (!waiting.critical || digest.mode == Mode::Never)
+/// Whether what is express may go next. What is critical goes before it.
+fn may_go_express(waiting: &Waiting) -> bool {
+    waiting.express.is_some() && !waiting.critical
 }
 
 /// Whether what is express goes next, whatever else waits. After one that was express others have their turn first, if
 /// they may go: a person writes few messages, but a script may write without end, and must not keep alerts back for ever.
-fn goes_express(waiting: &Waiting, digest: &Digest, was_express: bool) -> bool {
-    !was_express && may_go_express(waiting, digest)
+fn goes_express(waiting: &Waiting, was_express: bool) -> bool {
+    !was_express && may_go_express(waiting)
 }
 
 /// From when on the lane can take its turn where the month is spaced out: one that always gathers does so for its window
 /// first. `None`: it needs none, since it never gathers, or since what goes is express.
 pub fn gathered_at(waiting: &Waiting, digest: &Digest, was_express: bool, now: Timestamp) -> Option<Timestamp> {
     match digest.mode {
-        _ if goes_express(waiting, digest, was_express) => None,
+        _ if goes_express(waiting, was_express) => None,
         Mode::Never => None,
         Mode::Auto => Some(now),
         Mode::Always => Some(window_ends(waiting, digest, now)),
@@ -66,11 +63,11 @@ pub fn decide(
     was_express: bool,
     now: Timestamp,
 ) -> Decision {
-    if goes_express(waiting, digest, was_express) {
+    if goes_express(waiting, was_express) {
         return Decision::Go(Take::Express);
     }
     match in_its_order(waiting, digest, permits, paced_until, now) {
-        Decision::Wait(_) if may_go_express(waiting, digest) => Decision::Go(Take::Express),
+        Decision::Wait(_) if may_go_express(waiting) => Decision::Go(Take::Express),
         decision => decision,
     }
 }
@@ -210,11 +207,11 @@ mod tests {
             (ready(1), Always, 3, None, 0, ["express", "express"]),
             (ready(2), Always, 3, None, 10, ["express", "together"]),
             (ready(100), Never, 3, None, 0, ["express", "alone"]),
-            // What is critical goes first, and where its lane never gathers the claim sees to it.
+            // What is critical goes first.
             (critical(2), Auto, 3, None, 0, ["alone", "alone"]),
             (critical(100), Auto, 3, Some(500), 0, ["together", "together"]),
             (critical(2), Always, 3, None, 0, ["together", "together"]),
-            (critical(100), Never, 3, None, 0, ["express", "alone"]),
+            (critical(100), Never, 3, None, 0, ["alone", "alone"]),
         ];
         for (n, (waiting, mode, permits, paced, now, expected)) in table.into_iter().enumerate() {
             let waiting = express(waiting);

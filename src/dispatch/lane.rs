@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Everything that may wait comes before the claim, and nothing of the store is held open while DingTalk is called
-//! (law 3). What follows the claim is `sending`. A lane remembers three things only, and each may be forgotten: when it
-//! flowed, whether its last message was express, and an end that the store would not take yet. It reads no clock:
-//! [`Lane::step`] is told the time.
+//! (law 3). What follows the claim is `sending`. A lane remembers four things only, and each may be forgotten: when it
+//! flowed, whose turn it is to begin a message, whether its last one was express, and an end that the store would not
+//! take yet. It reads no clock: [`Lane::step`] is told the time.
 
 mod sending;
 
@@ -36,7 +36,7 @@ use crate::model::message::Target;
 use crate::model::month::Month;
 use crate::model::name::Name;
 use crate::model::outcome::Outcome;
-use crate::store::queue::{Take, Waiting};
+use crate::store::queue::{Beginner, Take, Waiting};
 use crate::store::{Claim, Claimed, Ownership, Store, StoreError, Want};
 use crate::telemetry::metrics as names;
 
@@ -64,6 +64,8 @@ pub struct Lane {
     held: Held,
     /// When it might send whenever it had something to send.
     flow: Flow,
+    /// Who begins the next message, where both are ready.
+    begins: Beginner,
     /// Whether what waits here gathers for the month's sake, as it was told in this step.
     paced: Paced,
     /// Whether its last message was express.
@@ -123,6 +125,7 @@ impl Lane {
             store,
             held: Held::Nothing,
             flow: Flow::default(),
+            begins: Beginner::Worst,
             paced: Paced::Free,
             was_express: false,
             unfinished: None,
@@ -146,7 +149,8 @@ impl Lane {
 
     /// It takes the place of a lane of the same receiver, which has ended: what that one remembers holds here.
     pub fn succeeds(&mut self, before: &Self) {
-        (self.flow, self.was_express) = (before.flow.clone(), before.was_express);
+        self.flow.clone_from(&before.flow);
+        (self.begins, self.was_express) = (before.begins, before.was_express);
     }
 
     /// Stores how the last attempt ended, if that is still to be done. A lane is settled before another takes its place.
@@ -309,6 +313,7 @@ impl Lane {
     /// What was claimed goes. A probe, and what is express, is nobody's turn: what gathers here has not gone with it, and
     /// keeps its place in the line.
     fn goes(&mut self, claimed: &Claimed, probe: bool, now: Timestamp) {
+        self.begins = claimed.begun_by.map_or(self.begins, Beginner::other);
         self.was_express = claimed.express;
         if !probe && !claimed.express {
             self.gate.went(&self.receiver, self.paced.is_turn(now) && !claimed.critical, now);
@@ -327,6 +332,7 @@ impl Lane {
             probe,
             take,
             known: digest.unchanged != Unchanged::Show,
+            begins: self.begins,
             overdue_before: self.flow.overdue_before(digest.max_wait, now),
             stale_before: match take {
                 // It does not gather.

@@ -33,7 +33,7 @@ use crate::model::record::{MessageRecord, Reader};
 use crate::store::action::{Acted, Action, PauseRow, Place, Selection, Stretch};
 use crate::store::handing::{HandOver, Heir};
 use crate::store::notices::{Book, Entry};
-use crate::store::queue::{LaneRow, Take, Unsaid, Waiting};
+use crate::store::queue::{Beginner, LaneRow, Take, Unsaid, Waiting};
 use crate::store::receipts::{Learned, Purse, Question, TakenBack};
 
 /// Why the store did not do what it was asked to, named by what the caller must do.
@@ -122,10 +122,13 @@ pub struct Want {
     pub take: Take,
     /// Whether it is to say what the receiver was told last: not where everything is told again.
     pub known: bool,
-    /// What was accepted before this has waited long enough: it goes first, whatever its severity. `None`: nothing has.
+    /// Whose turn it is to begin, if something has waited long enough; if nothing has, the worst begins.
+    pub begins: Beginner,
+    /// What was accepted before this has waited long enough: it begins every other message, whatever its severity.
+    /// `None`: nothing has.
     pub overdue_before: Option<Timestamp>,
-    /// What was accepted before this is late: it goes after what is not, unless it is overdue and nothing critical is
-    /// ready that is not late.
+    /// What was accepted before this is late: if it is neither critical nor overdue it goes after what is not, and those
+    /// that are late go together.
     pub stale_before: Timestamp,
 }
 
@@ -149,6 +152,8 @@ pub struct Claimed {
     pub attempt: AttemptId,
     /// The deliveries, in order: those of one order key one after the other.
     pub deliveries: Vec<ClaimedDelivery>,
+    /// What began the message; `None` if nobody's turn was taken: a probe, or what is express.
+    pub begun_by: Option<Beginner>,
     /// Whether they are late, by what the claim said.
     pub late: bool,
     /// Whether one of them is as urgent as critical, or stands before such a one of its order key: the call was counted

@@ -25,7 +25,7 @@ pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 pub enum Take {
     /// One delivery, late or not.
     One,
-    /// One delivery; but where only late ones are left, those together, as a digest does.
+    /// One delivery; but where a late one begins, the late ones together, as a digest does.
     OneUnlessLate,
     /// What comes first if it is critical; else what is express, the worst first and of equals the oldest, overdue, late
     /// or neither. If nothing express is ready any more, as [`Take::One`].
@@ -33,6 +33,27 @@ pub enum Take {
     /// A digest: of every ready order key all that is queued (also what waits behind its head), then what gathers; not
     /// late and late ones never together. At most [`MOST_DELIVERIES`] and [`MOST_BYTES`].
     Digest,
+}
+
+/// What begins a message where both are ready. A lane lets them take turns: so what is critical waits for one message at
+/// most, and nothing is overtaken by worse for longer than `max_wait` as long as every other message is its.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginner {
+    /// What is critical and not late; else what is critical and late; else what is not late, the worst first and of equals
+    /// the oldest; else what is late.
+    Worst,
+    /// The oldest of all that have waited long enough, late or not.
+    Overdue,
+}
+
+impl Beginner {
+    /// Whose turn it is after this one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Worst => Self::Overdue,
+            Self::Overdue => Self::Worst,
+        }
+    }
 }
 
 /// How much waits in a lane, for a person.

@@ -29,7 +29,7 @@ use dingtalk_relay::operator::readiness::Readiness;
 use dingtalk_relay::render::Renderer;
 use dingtalk_relay::routing::Routes;
 use dingtalk_relay::sources::Sources;
-use dingtalk_relay::store::queue::Take;
+use dingtalk_relay::store::queue::{Beginner, Take};
 use dingtalk_relay::store::{Claim, Filter, Store, Want, sqlite};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -143,6 +143,7 @@ impl Relay {
             probe: false,
             take: Take::One,
             known: true,
+            begins: Beginner::Worst,
             overdue_before: None,
             stale_before: Timestamp::MIN,
         };

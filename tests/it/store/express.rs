@@ -5,7 +5,7 @@ use dingtalk_relay::model::event::Severity::{self, Critical, Info, Warning};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::store::action::Action;
 use dingtalk_relay::store::handing::{HandOver, Heir};
-use dingtalk_relay::store::queue::Take;
+use dingtalk_relay::store::queue::{Beginner, Take};
 use dingtalk_relay::store::{Claim, Want};
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::store::{Fresh, at, event, given_up, ids, name, put_back, sent, want, 
 
 on_every_store!(
     it_goes_before_what_is_overdue_and_no_digest_takes_it,
-    what_comes_first_and_is_critical_goes_before_it_and_so_does_its_own_worst,
+    what_is_critical_goes_before_it_and_so_does_its_own_worst,
     of_several_the_worst_goes_first_and_where_none_is_ready_what_comes_first,
     it_is_seen_apart_from_what_takes_others_along,
     while_it_waits_for_its_retry_the_others_go_and_then_it_does,
@@ -47,7 +47,7 @@ async fn it_goes_before_what_is_overdue_and_no_digest_takes_it(store: Fresh) {
     let gathers = store.gather("e", 60, at(7)).await;
     let ownership = store.owned_by("me").await;
 
-    let want = Want { overdue_before: Some(at(2)), ..express() };
+    let want = Want { begins: Beginner::Overdue, overdue_before: Some(at(2)), ..express() };
     let claimed = store.take(&ownership, want, at(8)).await.unwrap();
     assert_eq!((ids(&claimed).as_slice(), claimed.express), (std::slice::from_ref(&id), true));
     store.finish(&ownership, put_back(&claimed, at(8), false), at(8)).await.unwrap();
@@ -58,24 +58,24 @@ async fn it_goes_before_what_is_overdue_and_no_digest_takes_it(store: Fresh) {
     assert_eq!(ids(&store.digest(&ownership, at(9)).await.unwrap()), [id], "nor does it take anything along");
 }
 
-async fn what_comes_first_and_is_critical_goes_before_it_and_so_does_its_own_worst(store: Fresh) {
+async fn what_is_critical_goes_before_it_and_so_does_its_own_worst(store: Fresh) {
     let overdue = store.wait("a", Info, at(0)).await;
     let first = store.express("b", Info, at(3)).await;
     let second = store.express("c", Info, at(3)).await;
     let critical = store.wait("d", Critical, at(4)).await;
     let ownership = store.owned_by("me").await;
-    let want = || Want { overdue_before: Some(at(2)), ..express() };
-
     let mut gone = vec![];
-    for _ in 0..2 {
-        gone.extend(ids(&store.take(&ownership, want(), at(5)).await.unwrap()));
+    for expected in [Some(Beginner::Worst), None] {
+        let want = Want { overdue_before: Some(at(2)), ..express() };
+        let claimed = store.take(&ownership, want, at(5)).await.unwrap();
+        assert_eq!(claimed.begun_by, expected, "what is express takes nobody's turn");
+        gone.extend(ids(&claimed));
     }
-    assert_eq!(gone, [first, second], "where what is critical has to wait for what is overdue, it does not go first");
-    gone.extend(ids(&store.take(&ownership, Want { take: Take::One, ..want() }, at(5)).await.unwrap()));
-    let third = store.express("e", Warning, at(6)).await;
-    gone.extend(ids(&store.take(&ownership, want(), at(6)).await.unwrap()));
-    gone.extend(ids(&store.take(&ownership, want(), at(6)).await.unwrap()));
-    assert_eq!(gone[2..], [overdue, critical, third]);
+    let worst = store.express("e", Warning, at(6)).await;
+    while let Some(claimed) = store.take(&ownership, express(), at(6)).await {
+        gone.extend(ids(&claimed));
+    }
+    assert_eq!(gone, [critical, first, worst, second, overdue]);
 }
 
 async fn of_several_the_worst_goes_first_and_where_none_is_ready_what_comes_first(store: Fresh) {

@@ -14,7 +14,7 @@ use dingtalk_relay::model::form::{Form, Shape};
 use dingtalk_relay::model::name::DeliveryId;
 use dingtalk_relay::model::outcome::Outcome;
 use dingtalk_relay::store::action::{Acted, Action};
-use dingtalk_relay::store::queue::{Take, Unsaid};
+use dingtalk_relay::store::queue::{Beginner, Take, Unsaid};
 use dingtalk_relay::store::{Claimed, Filter, Finish, Next, Ownership, Want};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 #[derive(Debug, Clone)]
 enum Step {
     Accept { key: usize, severity: Severity, manner: Manner },
-    Claim { take: Take, overdue: Option<i64>, stale: i64, hold: bool },
+    Claim { take: Take, begins: Beginner, overdue: Option<i64>, stale: i64, hold: bool },
     Probe { hold: bool },
     Finish { which: usize, how: How },
     TakeOver,
@@ -89,8 +89,10 @@ fn step() -> impl Strategy<Value = Step> {
 fn claim_step() -> impl Strategy<Value = Step> {
     let take = prop::sample::select(vec![Take::One, Take::OneUnlessLate, Take::Express, Take::Digest, Take::Digest]);
     let overdue = prop::option::of(0..60_i64);
-    (take, overdue, 0..90_i64, any::<bool>()).prop_map(|(take, overdue, stale, hold)| Step::Claim {
+    let begins = prop::sample::select(vec![Beginner::Worst, Beginner::Overdue]);
+    (take, begins, overdue, 0..90_i64, any::<bool>()).prop_map(|(take, begins, overdue, stale, hold)| Step::Claim {
         take,
+        begins,
         overdue,
         stale,
         hold,
@@ -123,10 +125,10 @@ async fn run(store: &Fresh, steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Accept { key, severity, manner } => accept(store, &mut model, key, severity, manner).await,
-            Step::Claim { take, overdue, stale, hold } => {
+            Step::Claim { take, begins, overdue, stale, hold } => {
                 let overdue_before = overdue.map(|age| later(model.now, -age));
                 let stale_before = later(model.now, -stale);
-                let want = Want { take, overdue_before, stale_before, hold, ..want() };
+                let want = Want { take, begins, overdue_before, stale_before, hold, ..want() };
                 claim(store, &mut model, &ownership, want).await;
             }
             Step::Probe { hold } => {
@@ -170,10 +172,16 @@ async fn accept(store: &Fresh, model: &mut Model, key: usize, severity: Severity
 }
 
 async fn claim(store: &Fresh, model: &mut Model, ownership: &Ownership, want: Want) {
-    let (expected, hold, stale_before) = (model.next(&want), want.hold, want.stale_before);
+    let ((expected, by), hold, stale_before) = (model.next(&want), want.hold, want.stale_before);
+    let worst_first = want.begins == Beginner::Worst && !want.probe;
+    let seen = store.waiting(&want.receiver, UP_TO, model.now).await.unwrap();
     let claimed = store.take(ownership, want, model.now).await;
     assert_eq!(claimed.as_ref().map(ids).unwrap_or_default(), expected);
     let Some(claimed) = claimed else { return };
+    assert_eq!(claimed.begun_by, by);
+    if worst_first && seen.is_some_and(|waiting| waiting.critical) {
+        assert!(claimed.critical, "a lane that hurries because of what is critical takes it");
+    }
     assert_eq!(claimed.late, claimed.deliveries[0].created_at < stale_before);
     assert_eq!(claimed.express, model.held(&claimed.deliveries[0].id).express);
     for delivery in &claimed.deliveries {

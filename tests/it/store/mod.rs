@@ -58,7 +58,7 @@ use dingtalk_relay::model::message::{Composed, MsgKey};
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::name::{ChannelKey, DeliveryId, EventId, Name};
 use dingtalk_relay::model::outcome::Outcome;
-use dingtalk_relay::store::queue::{Take, Waiting};
+use dingtalk_relay::store::queue::{Beginner, Take, Waiting};
 use dingtalk_relay::store::{
     Accepted, Claim, Claimed, Finish, NewEvent, Next, Ownership, Store, StoreError, Want, sqlite as sqlite_store,
 };
@@ -203,6 +203,7 @@ fn want_of(receiver: &str) -> Want {
         probe: false,
         take: Take::One,
         known: true,
+        begins: Beginner::Worst,
         overdue_before: None,
         stale_before: Timestamp::MIN,
     }

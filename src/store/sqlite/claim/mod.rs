@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::model::delivery::State;
 use crate::model::event::Severity;
 use crate::model::name::{AttemptId, MessageId};
-use crate::store::queue::{MOST_DELIVERIES, Take};
+use crate::store::queue::{Beginner, MOST_DELIVERIES, Take};
 use crate::store::sqlite::claim::load::Load;
 use crate::store::sqlite::claim::order::{Class, Order};
 use crate::store::sqlite::columns::{millis, rank};
@@ -34,9 +34,9 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
     }
     wake(&work.conn, want, now)?;
     let least_rank = quota::least_rank(&work.conn, want)?;
-    let taken = take_readable(work, want, least_rank)?;
+    let (taken, begun_by) = take_readable(work, want, least_rank)?;
     let Some((head, first)) = taken.first() else {
-        let waits = !next(&work.conn, want, 0)?.0.is_empty();
+        let waits = !next(&work.conn, want, 0)?.heads.is_empty();
         return Ok(if waits { Claim::MonthUsedUp } else { Claim::Nothing });
     };
     let late = first.created_at < want.stale_before;
@@ -50,7 +50,7 @@ pub(super) fn claim(work: &mut Work, ownership: &Ownership, want: &Want, now: Ti
     quota::take(&work.conn, want, critical, now)?;
     let attempt = insert_attempt(&work.conn, row, want, critical, now)?;
     let deliveries = taken.into_iter().map(|(_, delivery)| delivery).collect();
-    Ok(Claim::Taken(Claimed { message, attempt, deliveries, late, critical, express }))
+    Ok(Claim::Taken(Claimed { message, attempt, deliveries, begun_by, late, critical, express }))
 }
 
 /// What has waited long enough may go, and does not gather any more. Each wait ends once, so a claim never looks at
@@ -83,14 +83,18 @@ pub(super) const WAKE_EXPRESS: &str = "
         and rank = ?2 and next_attempt_at <= ?3 order by next_attempt_at limit ?4
     )";
 
+/// What one message takes, and by whom it is begun.
+type Taken = (Vec<(i64, ClaimedDelivery)>, Option<Beginner>);
+
 /// What goes next, begun by a head of at least this rank, as far as this version can read it. The rest dies here with
 /// the reason: left where it is, it would stop its lane for ever; a human can redrive it once a version runs that
 /// reads it.
-fn take_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Result<Vec<(i64, ClaimedDelivery)>> {
+fn take_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Result<Taken> {
     loop {
-        let Load { taken, spoilt, .. } = load(&work.conn, want, least_rank)?;
+        let next = next(&work.conn, want, least_rank)?;
+        let Load { taken, spoilt, .. } = load(&work.conn, want, &next)?;
         if spoilt.is_empty() {
-            return Ok(taken);
+            return Ok((taken, next.begun_by));
         }
         for (seq, reason) in &spoilt {
             let delivery = moves::give_up(work, *seq, reason, false)?;
@@ -100,54 +104,63 @@ fn take_readable(work: &mut Work, want: &Want, least_rank: i64) -> rusqlite::Res
     }
 }
 
-fn load(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<Load> {
-    let (heads, together) = next(conn, want, least_rank)?;
-    let mut load = Load::of(if together { MOST_DELIVERIES } else { 1 }, want.known);
-    for head in heads {
+fn load(conn: &Connection, want: &Want, next: &Next) -> rusqlite::Result<Load> {
+    let mut load = Load::of(if next.together { MOST_DELIVERIES } else { 1 }, want.known);
+    for head in &next.heads {
         if load.is_full() {
             break;
         }
-        load.take_key(conn, head)?;
+        load.take_key(conn, *head)?;
     }
     Ok(load)
 }
 
-/// The heads that go next, and whether they go together.
-fn next(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<(Vec<i64>, bool)> {
+/// The heads that go next.
+struct Next {
+    heads: Vec<i64>,
+    together: bool,
+    /// `None`: it is no turn of either.
+    begun_by: Option<Beginner>,
+}
+
+impl Next {
+    fn beside_the_order(head: Option<i64>) -> Self {
+        Self { heads: head.into_iter().collect(), together: false, begun_by: None }
+    }
+}
+
+fn next(conn: &Connection, want: &Want, least_rank: i64) -> rusqlite::Result<Next> {
     // Where the month pays for some only, a probe goes by rank too: by its turn it would look at all that waits.
     if want.probe && least_rank == 0 {
-        return Ok((probed(conn, want.receiver.as_str())?, false));
+        return Ok(Next::beside_the_order(probed(conn, want.receiver.as_str())?));
     }
     let order = Order::of(conn, want, least_rank)?;
-    let Some(class) = order.next_class()? else { return Ok((Vec::new(), false)) };
+    let Some(beginning) = order.beginning()? else { return Ok(Next::beside_the_order(None)) };
     if want.take == Take::Express
-        && !order.begins_critical(class)?
+        && !beginning.is_critical
         && let Some(head) = order.express()?
     {
-        return Ok((vec![head], false));
+        return Ok(Next::beside_the_order(Some(head)));
     }
     let together = match want.take {
         _ if want.probe => false,
         Take::One | Take::Express => false,
-        Take::OneUnlessLate => class == Class::Late,
+        Take::OneUnlessLate => beginning.class == Class::Late,
         Take::Digest => true,
     };
-    if !together {
-        return Ok((order.heads(class, 1)?, false));
-    }
-    let mut heads = order.heads(class, LOOKED_AT)?;
-    if class == Class::Fresh {
+    let begun_by = (!want.probe).then_some(beginning.by);
+    let mut heads = order.heads(beginning, if together { LOOKED_AT } else { 1 })?;
+    if together && beginning.class == Class::Fresh {
         // What gathers is not late, however long it is told to wait.
         heads.extend(order.gathering(MOST_DELIVERIES)?);
     }
-    Ok((heads, true))
+    Ok(Next { heads, together, begun_by })
 }
 
 /// A probe takes what waits for its retry too: it is not about the delivery. Never tried comes first, and of that the
 /// worst, and of equals the newest: the call that finds DingTalk well again is the first that anybody sees of it.
-fn probed(conn: &Connection, receiver: &str) -> rusqlite::Result<Vec<i64>> {
-    let head: Option<i64> = conn.prepare_cached(NEXT_PROBE)?.query_row([receiver], |row| row.get(0)).optional()?;
-    Ok(head.into_iter().collect())
+fn probed(conn: &Connection, receiver: &str) -> rusqlite::Result<Option<i64>> {
+    conn.prepare_cached(NEXT_PROBE)?.query_row([receiver], |row| row.get(0)).optional()
 }
 
 pub(super) const NEXT_PROBE: &str = "

@@ -1,16 +1,25 @@
-//! In which order the heads of a lane go.
+//! In which order the heads of a lane go: who begins the next message, and in which order it takes others along.
 //!
-//! What is late goes after what is not, unless it is overdue and nothing critical is ready that is not late. Among
-//! either, what is overdue goes first and by age, then the worst, and of equals the oldest. `created_at` grows with
-//! `seq`, so the first that is not late cuts the lane in two, and everything else is a range of an index: nothing is
-//! read that is not taken. Where the month pays for the worst only, one of those goes first and takes the others along.
-//! What is express stands in this order too, and is looked for beside it when it is its turn.
+//! Two kinds of heads begin messages, in turn where both are there, and the lane says whose turn it is:
+//! - *the worst*: what is critical and not late; else what is critical and late; else what is not late, by rank and age;
+//!   else what is late;
+//! - *the overdue*: the oldest of all that have waited for `max_wait`, late or not.
+//!
+//! So what is critical waits for one message at most, and nothing is overtaken for longer than `max_wait` as long as every
+//! other message is its. Whoever always let one kind go first would let the other wait for ever: a flood of criticals, or
+//! a backlog of what must go one by one. A digest takes along what is late, or what is not, as it began: by rank and age,
+//! or, begun by the overdue, all that are overdue by age and then the others. What is express stands in this order too,
+//! and is looked for beside it when it is its turn. Where the month pays for the worst only, one of those begins.
+//!
+//! `created_at` grows with `seq`, so the first that is not late cuts the lane in two, and everything else is a range of an
+//! index: nothing is read that is not taken.
 
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::store::Want;
+use crate::store::queue::Beginner;
 use crate::store::sqlite::columns::millis;
 
 /// The ranks of a head, the worst first.
@@ -23,10 +32,20 @@ pub(super) enum Class {
     Late,
 }
 
+/// Who begins a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    pub(super) head: i64,
+    pub(super) class: Class,
+    pub(super) is_critical: bool,
+    pub(super) by: Beginner,
+}
+
 /// What is ready in a lane, in order.
 pub(super) struct Order<'w> {
     conn: &'w Connection,
     receiver: &'w str,
+    begins: Beginner,
     fresh_from: i64,
     stale_before: i64,
     overdue_before: i64,
@@ -41,52 +60,64 @@ impl<'w> Order<'w> {
         let fresh_from: Option<i64> =
             conn.prepare_cached(FRESH_FROM)?.query_row((receiver, stale_before), |row| row.get(0)).optional()?;
         let fresh_from = fresh_from.unwrap_or(i64::MAX);
-        Ok(Self { conn, receiver, fresh_from, stale_before, overdue_before, least_rank })
+        Ok(Self { conn, receiver, begins: want.begins, fresh_from, stale_before, overdue_before, least_rank })
     }
 
-    /// Which of the two goes now; `None` if nothing is ready that may begin.
-    pub(super) fn next_class(&self) -> rusqlite::Result<Option<Class>> {
-        let fresh_critical = self.of_rank(Class::Fresh, RANKS[0], 1)?;
-        if self.least_rank == 0 && fresh_critical.is_empty() && !self.overdue(Class::Late, 1)?.is_empty() {
-            return Ok(Some(Class::Late));
+    /// Who begins now; `None` if nothing is ready that may.
+    pub(super) fn beginning(&self) -> rusqlite::Result<Option<Beginning>> {
+        let overdue = match self.begins {
+            Beginner::Overdue => self.overdue()?,
+            Beginner::Worst => None,
+        };
+        match overdue {
+            Some(overdue) => Ok(Some(overdue)),
+            None => self.worst(),
         }
-        for class in [Class::Fresh, Class::Late] {
-            if !self.heads(class, 1)?.is_empty() {
-                return Ok(Some(class));
+    }
+
+    fn worst(&self) -> rusqlite::Result<Option<Beginning>> {
+        let (critical, others) = RANKS.split_at(1);
+        for (class, ranks) in
+            [(Class::Fresh, critical), (Class::Late, critical), (Class::Fresh, others), (Class::Late, others)]
+        {
+            for rank in ranks.iter().filter(|rank| **rank >= self.least_rank) {
+                if let [head] = self.of_rank(class, *rank, 1)?[..] {
+                    let is_critical = *rank == RANKS[0];
+                    return Ok(Some(Beginning { head, class, is_critical, by: Beginner::Worst }));
+                }
             }
         }
         Ok(None)
     }
 
-    /// The first heads of a class, at most `limit`; none if none of them may begin.
-    pub(super) fn heads(&self, class: Class, limit: usize) -> rusqlite::Result<Vec<i64>> {
-        let (begin, follow): (Vec<i64>, Vec<i64>) = RANKS.into_iter().partition(|rank| *rank >= self.least_rank);
-        let mut heads = Vec::new();
-        if self.least_rank == 0 {
-            heads = self.overdue(class, limit)?;
+    /// The oldest of each rank tells which is the oldest of all that may begin.
+    fn overdue(&self) -> rusqlite::Result<Option<Beginning>> {
+        let mut oldest: Option<(i64, i64, i64)> = None;
+        for rank in RANKS.into_iter().filter(|rank| *rank >= self.least_rank) {
+            let values = (self.receiver, rank, i64::MIN, i64::MAX, 1);
+            let first =
+                self.conn.prepare_cached(OF_RANK)?.query_row(values, |row| Ok((row.get(1)?, row.get(0)?, rank)));
+            oldest = oldest.into_iter().chain(first.optional()?).min();
         }
-        self.add_ranks(&mut heads, class, &begin, limit)?;
-        if self.least_rank > 0 && !heads.is_empty() {
-            add(&mut heads, self.overdue(class, limit)?);
-            self.add_ranks(&mut heads, class, &follow, limit)?;
+        Ok(oldest.filter(|(created_at, ..)| *created_at < self.overdue_before).map(|(_, head, rank)| {
+            let class = if head < self.fresh_from { Class::Late } else { Class::Fresh };
+            Beginning { head, class, is_critical: rank == RANKS[0], by: Beginner::Overdue }
+        }))
+    }
+
+    /// The heads that one message takes, if there is room, at most `limit`.
+    pub(super) fn heads(&self, beginning: Beginning, limit: usize) -> rusqlite::Result<Vec<i64>> {
+        let mut heads = vec![beginning.head];
+        if beginning.by == Beginner::Overdue {
+            add(&mut heads, self.all_overdue(beginning.class, limit)?);
+        }
+        for rank in RANKS {
+            if heads.len() < limit {
+                add(&mut heads, self.of_rank(beginning.class, rank, limit)?);
+            }
         }
         heads.truncate(limit);
         Ok(heads)
-    }
-
-    fn add_ranks(&self, heads: &mut Vec<i64>, class: Class, ranks: &[i64], limit: usize) -> rusqlite::Result<()> {
-        for rank in ranks {
-            if heads.len() < limit {
-                add(heads, self.of_rank(class, *rank, limit)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether what goes first of a class is critical.
-    pub(super) fn begins_critical(&self, class: Class) -> rusqlite::Result<bool> {
-        let critical = self.of_rank(class, RANKS[0], 1)?;
-        Ok(!critical.is_empty() && critical == self.heads(class, 1)?)
     }
 
     /// What is express and goes first, if it may begin: the worst, of equals the oldest.
@@ -107,7 +138,7 @@ impl<'w> Order<'w> {
         self.conn.prepare_cached(GATHERING)?.query_map(values, |row| row.get(0))?.collect()
     }
 
-    fn overdue(&self, class: Class, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    fn all_overdue(&self, class: Class, limit: usize) -> rusqlite::Result<Vec<i64>> {
         let (from, until) = match class {
             Class::Fresh => (self.stale_before, self.overdue_before),
             Class::Late => (i64::MIN, self.overdue_before.min(self.stale_before)),
@@ -148,7 +179,7 @@ pub(in crate::store::sqlite) const OVERDUE: &str = "
     order by created_at, seq limit ?4";
 
 pub(in crate::store::sqlite) const OF_RANK: &str = "
-    select seq from deliveries
+    select seq, created_at from deliveries
     where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is null
     and rank = ?2 and seq >= ?3 and seq < ?4
     order by seq limit ?5";

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dingtalk_relay::model::delivery::State;
 use dingtalk_relay::model::event::Severity;
 use dingtalk_relay::model::name::DeliveryId;
-use dingtalk_relay::store::queue::{Take, Waiting};
+use dingtalk_relay::store::queue::{Beginner, Take, Waiting};
 use dingtalk_relay::store::{Claimed, Want};
 use jiff::Timestamp;
 
@@ -82,41 +82,56 @@ impl Model {
         self.open_of(head).map(|(_, d)| d.severity).max().unwrap()
     }
 
-    /// What a claim takes, in order.
-    pub(super) fn next(&self, want: &Want) -> Vec<DeliveryId> {
-        self.places(want).into_iter().map(|place| self.lane[place].id.clone()).collect()
+    /// What a claim takes, in order, and whose turn that was.
+    pub(super) fn next(&self, want: &Want) -> (Vec<DeliveryId>, Option<Beginner>) {
+        let (places, by) = self.places(want);
+        (places.into_iter().map(|place| self.lane[place].id.clone()).collect(), by)
     }
 
-    fn places(&self, want: &Want) -> Vec<usize> {
+    fn places(&self, want: &Want) -> (Vec<usize>, Option<Beginner>) {
         if want.probe {
-            return self
-                .heads()
-                .into_iter()
-                .min_by_key(|&h| (self.tried.get(&self.lane[h].key), Reverse(self.rank(h)), Reverse(h)))
-                .into_iter()
-                .collect();
+            let tried = |head: usize| self.tried.get(&self.lane[head].key);
+            let probed = self.heads().into_iter().min_by_key(|&h| (tried(h), Reverse(self.rank(h)), Reverse(h)));
+            return (probed.into_iter().collect(), None);
         }
-        let overdue = |head: usize| want.overdue_before.is_some_and(|before| self.lane[head].created_at < before);
-        let late = |head: usize| self.lane[head].created_at < want.stale_before;
-        let (mut lates, mut fresh): (Vec<usize>, Vec<usize>) = self.ready().into_iter().partition(|&head| late(head));
-        let critical = fresh.iter().any(|&head| self.rank(head) == Severity::Critical);
-        let late_first = fresh.is_empty() || (!critical && lates.iter().any(|&head| overdue(head)));
-        let heads = if late_first { &mut lates } else { &mut fresh };
-        heads.sort_by_key(|&head| {
-            let rank = if overdue(head) { None } else { Some(Reverse(self.rank(head))) };
-            (rank, if overdue(head) { Some(self.lane[head].created_at) } else { None }, head)
+        let Some((begins, by)) = self.beginning(want) else { return (vec![], None) };
+        let express = self.express_ready().into_iter().min_by_key(|&head| (Reverse(self.rank(head)), head));
+        if let Some(express) = express.filter(|_| want.take == Take::Express && !self.is_critical(begins)) {
+            return (vec![express], None);
+        }
+        let is_late = self.is_late(begins, want);
+        if !(want.take == Take::Digest || want.take == Take::OneUnlessLate && is_late) {
+            return (vec![begins], Some(by));
+        }
+        let mut heads: Vec<_> = self.ready().into_iter().filter(|&head| self.is_late(head, want) == is_late).collect();
+        heads.sort_by_key(|&head| match by {
+            Beginner::Overdue if self.is_overdue(head, want) => (None, Some(self.lane[head].created_at), head),
+            Beginner::Overdue | Beginner::Worst => (Some(Reverse(self.rank(head))), None, head),
         });
-        let first_is_critical = heads.first().is_some_and(|&head| self.rank(head) == Severity::Critical);
-        if want.take == Take::Express && !first_is_critical {
-            let express = self.express_ready().into_iter().min_by_key(|&head| (Reverse(self.rank(head)), head));
-            return express.or(heads.first().copied()).into_iter().collect();
-        }
-        let together = want.take == Take::Digest || (want.take == Take::OneUnlessLate && late_first);
-        if !together || heads.is_empty() {
-            return heads.iter().take(1).copied().collect();
-        }
-        let company = if late_first { vec![] } else { self.gathering() };
-        self.together(&[heads.clone(), company].concat())
+        let company = if is_late { vec![] } else { self.gathering() };
+        (self.together(&[heads, company].concat()), Some(by))
+    }
+
+    /// Who begins the next message, and why.
+    fn beginning(&self, want: &Want) -> Option<(usize, Beginner)> {
+        let overdue = self.ready().into_iter().filter(|&head| self.is_overdue(head, want));
+        let oldest = overdue.min_by_key(|&head| (self.lane[head].created_at, head));
+        let worse = |head| (!self.is_critical(head), self.is_late(head, want), Reverse(self.rank(head)), head);
+        let worst = self.ready().into_iter().min_by_key(|&head| worse(head));
+        let oldest = oldest.filter(|_| want.begins == Beginner::Overdue);
+        oldest.map(|head| (head, Beginner::Overdue)).or(worst.map(|head| (head, Beginner::Worst)))
+    }
+
+    fn is_overdue(&self, head: usize, want: &Want) -> bool {
+        want.overdue_before.is_some_and(|before| self.lane[head].created_at < before)
+    }
+
+    fn is_late(&self, head: usize, want: &Want) -> bool {
+        self.lane[head].created_at < want.stale_before
+    }
+
+    fn is_critical(&self, head: usize) -> bool {
+        self.rank(head) == Severity::Critical
     }
 
     fn together(&self, heads: &[usize]) -> Vec<usize> {
@@ -146,7 +161,7 @@ impl Model {
             due_at: oldest_ready_at.or(soonest)?,
             ready: ready.iter().map(queued).sum::<usize>().min(UP_TO),
             gathering: !self.gathering().is_empty(),
-            critical: ready.iter().any(|&head| !self.lane[head].express && self.rank(head) == Severity::Critical),
+            critical: ready.iter().any(|&head| !self.lane[head].express && self.is_critical(head)),
             express: self.express_ready().into_iter().map(|head| self.rank(head)).max(),
             oldest_ready_at,
         })
