@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::http::admin::Shared;
 use crate::http::problem::ProblemAnswer;
+use crate::model::delivery::DeliveryRecord;
 use crate::model::view::Fullness;
+use crate::operator::Operator;
 use crate::operator::deliveries::{self, Listed, Listing};
 
 /// `GET /api/v1/deliveries`
@@ -29,10 +31,14 @@ pub async fn show(
     let no_such = || ProblemAnswer::not_found("no delivery has this id");
     let Path(id) = id.map_err(|_not_utf8| no_such())?;
     let record = operator.delivery(&id).await.map_err(store_is_away)?.ok_or_else(no_such)?;
-    let mut shown = deliveries::shown(&record);
-    let waits_for = operator.waits_for(&record.delivery, Timestamp::now()).await.map_err(store_is_away)?;
-    shown["waits_for"] = json!(waits_for);
-    Ok(Json(shown))
+    whole(&operator, &record).await.map(Json)
+}
+
+/// One delivery with all that is known of it, and what holds it.
+pub(super) async fn whole(operator: &Operator, record: &DeliveryRecord) -> Result<Value, ProblemAnswer> {
+    let mut shown = deliveries::shown(record);
+    shown["waits_for"] = json!(operator.waits_for(&record.delivery, Timestamp::now()).await.map_err(store_is_away)?);
+    Ok(shown)
 }
 
 /// `GET /api/v1/lanes`

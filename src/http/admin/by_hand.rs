@@ -13,11 +13,10 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::http::admin::{Shared, Swapped, body};
+use crate::http::admin::{Shared, Swapped, api, body};
 use crate::http::hooks::Live;
 use crate::http::problem::ProblemAnswer;
 use crate::model::delivery::State;
-use crate::operator::deliveries;
 use crate::operator::preview::{self, Asked, NoPreview, Preview};
 use crate::operator::send::{Letter, NotKept};
 
@@ -70,10 +69,14 @@ pub async fn send(
         NotKept::NoReceiver(no) => refused(no),
         NotKept::Store(error) => ProblemAnswer::not_stored(error.in_words()).because(error),
     })?;
-    match operator.await_end(&id, letter.wait).await {
-        Ok(Some(record)) => Ok((StatusCode::OK, Json(deliveries::shown(&record)))),
+    let told = match operator.await_end(&id, letter.wait).await {
+        Ok(Some(record)) => api::whole(&operator, &record).await.ok(),
+        Ok(None) | Err(_) => None,
+    };
+    match told {
+        Some(told) => Ok((StatusCode::OK, Json(told))),
         // It is kept and goes out, so nobody is told to send it again: of its state only this much is known.
-        Ok(None) | Err(_) => {
+        None => {
             let known = json!({"id": id, "receiver": letter.receiver, "state": State::Queued});
             Ok((StatusCode::ACCEPTED, Json(known)))
         }
