@@ -119,7 +119,15 @@ mod tests {
     /// So many that have been ready since second 0.
     fn ready(ready: usize) -> Waiting {
         let oldest_ready_at = (ready > 0).then(|| at(0));
-        Waiting { due_at: at(0), ready, gathering: false, critical: false, express: None, oldest_ready_at }
+        Waiting {
+            due_at: at(0),
+            ready,
+            gathering: false,
+            critical: false,
+            express: None,
+            next_critical_at: None,
+            oldest_ready_at,
+        }
     }
 
     fn critical(count: usize) -> Waiting {
@@ -238,7 +246,7 @@ mod tests {
         /// Something is ready.
         fn waiting()(ready in 1usize..50, since in 0i64..100, gathering: bool, critical: bool) -> Waiting {
             let oldest_ready_at = Some(at(since));
-            Waiting { due_at: at(since), ready, gathering, critical, express: None, oldest_ready_at }
+            Waiting { due_at: at(since), ready, gathering, critical, express: None, next_critical_at: None, oldest_ready_at }
         }
     }
 

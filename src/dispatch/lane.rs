@@ -189,12 +189,14 @@ impl Lane {
         if !pass.probe && waiting.ready == 0 && waiting.due_at > now {
             return Ok(Step::Wait(waiting.due_at));
         }
+        // Whatever the others wait for, a critical one waits for its retry only.
+        let or_critical = |until: Timestamp| waiting.next_critical_at.map_or(until, |at| until.min(at));
         if self.month_is_used_up(&waiting, now).await? {
-            return self.wait(&ownership, Month::of(now).end(), now).await;
+            return self.wait(&ownership, or_critical(Month::of(now).end()), now).await;
         }
         let take = match self.decide(&waiting, permits, &pass, now).await? {
             Ok(take) => take,
-            Err(until) => return Ok(Step::Wait(until)),
+            Err(until) => return Ok(Step::Wait(or_critical(until))),
         };
         if !gate.is_authorised(now) {
             return self.authorise(&ownership, &pass, now).await;

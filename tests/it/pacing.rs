@@ -262,7 +262,15 @@ impl Run {
         let (oldest, _) = *waits.first()?;
         let critical = self.lanes[lane].critical > 0;
         let (ready, oldest_ready_at) = (waits.len(), Some(oldest));
-        Some(Waiting { due_at: oldest, ready, gathering: false, critical, express: None, oldest_ready_at })
+        Some(Waiting {
+            due_at: oldest,
+            ready,
+            gathering: false,
+            critical,
+            express: None,
+            next_critical_at: None,
+            oldest_ready_at,
+        })
     }
 
     /// As the gate says it, without a store to ask.

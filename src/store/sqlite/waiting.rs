@@ -33,6 +33,7 @@ pub(super) fn waiting(
         ready: usize::try_from(ready + waited).unwrap_or(up_to),
         gathering: number(conn, GATHERING, (receiver, at))? > 0,
         critical: number(conn, CRITICAL, (receiver, at))? > 0,
+        next_critical_at: first(conn, NEXT_CRITICAL, (receiver, at))?,
         express: express(conn, receiver, at)?,
         oldest_ready_at,
     }))
@@ -114,6 +115,10 @@ pub(super) const CRITICAL: &str = "
         select 1 from deliveries indexed by critical
         where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at <= ?2
     )";
+
+pub(super) const NEXT_CRITICAL: &str = "
+    select min(next_attempt_at) from deliveries indexed by critical
+    where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at > ?2";
 
 pub(super) const EXPRESS: &str = "
     select exists (

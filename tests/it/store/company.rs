@@ -28,7 +28,15 @@ async fn what_is_ready_is_counted_with_what_is_behind_it_up_to_what_was_asked_fo
         store.wait(key, Warning, at(second)).await;
     }
     let oldest_ready_at = Some(at(3));
-    let all = Waiting { due_at: at(3), ready: 4, gathering: false, critical: false, express: None, oldest_ready_at };
+    let all = Waiting {
+        due_at: at(3),
+        ready: 4,
+        gathering: false,
+        critical: false,
+        express: None,
+        next_critical_at: None,
+        oldest_ready_at,
+    };
     assert_eq!(store.queue(at(7)).await, Some(all));
     for up_to in [1, 2, 3] {
         let some = store.waiting(&name("oncall"), up_to, at(7)).await.unwrap();
@@ -44,10 +52,18 @@ async fn what_has_waited_counts_before_any_claim_has_met_it(store: Fresh) {
     let claimed = store.next(&ownership, at(2)).await.unwrap();
     store.finish(&ownership, put_back(&claimed, at(30), true), at(2)).await.unwrap();
 
-    let waiting =
-        Waiting { due_at: at(30), ready: 0, gathering: false, critical: false, express: None, oldest_ready_at: None };
+    let waiting = Waiting {
+        due_at: at(30),
+        ready: 0,
+        gathering: false,
+        critical: false,
+        express: None,
+        next_critical_at: Some(at(30)),
+        oldest_ready_at: None,
+    };
     assert_eq!(store.queue(at(29)).await, Some(waiting));
-    let ready = Waiting { due_at: at(0), ready: 2, critical: true, oldest_ready_at: Some(at(0)), ..waiting };
+    let oldest_ready_at = Some(at(0));
+    let ready = Waiting { due_at: at(0), ready: 2, critical: true, next_critical_at: None, oldest_ready_at, ..waiting };
     assert_eq!(store.queue(at(30)).await, Some(ready));
     store.wait("b", Info, at(31)).await;
     assert_eq!(store.queue(at(31)).await, Some(Waiting { ready: 3, ..ready }));
@@ -79,8 +95,15 @@ async fn it_is_critical_if_something_critical_is_ready_and_not_if_it_waits(store
 async fn what_gathers_is_seen_and_does_not_go_by_itself_before_its_time(store: Fresh) {
     let id = store.gather("a", 60, at(0)).await;
     let ownership = store.owned_by("me").await;
-    let alone =
-        Waiting { due_at: at(60), ready: 0, gathering: true, critical: false, express: None, oldest_ready_at: None };
+    let alone = Waiting {
+        due_at: at(60),
+        ready: 0,
+        gathering: true,
+        critical: false,
+        express: None,
+        next_critical_at: None,
+        oldest_ready_at: None,
+    };
     assert_eq!(store.queue(at(59)).await, Some(alone));
     assert_eq!(store.shown(&id).await.next_attempt_at, Some(at(60)));
     assert_eq!(store.digest(&ownership, at(59)).await, None);
@@ -91,6 +114,7 @@ async fn what_gathers_is_seen_and_does_not_go_by_itself_before_its_time(store: F
         ready: 1,
         gathering: false,
         critical: false,
+        next_critical_at: None,
         express: None,
         oldest_ready_at: Some(at(0)),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dingtalk_relay::model::call::Call;
 use dingtalk_relay::model::month::Month;
 use dingtalk_relay::model::view::{AppView, Standing};
-use dingtalk_relay::simulator::faults::Api;
+use dingtalk_relay::simulator::faults::{Answer, Api};
 
 use serde_json::json;
 
@@ -59,6 +59,24 @@ async fn what_is_not_critical_gathers_as_the_month_runs_ahead_and_a_restart_gain
     bench.work_for(24 * HOUR).await;
     assert_eq!(bench.lane("oncall").await["queued"], 0, "the other lane's turn came too");
     assert_eq!(bench.simulator.messages().len(), spaced + 2, "and one message told all of it");
+}
+
+#[tokio::test]
+async fn what_is_critical_and_failed_is_tried_again_in_its_time_whatever_the_others_wait_for() {
+    let mut bench = Bench::with(HUNDRED, BEGIN, simulated).await;
+    for n in 0..61 {
+        bench.accept("oncall", &firing(&format!("free-{n}"), "warning")).await;
+        bench.work_for(MINUTE).await;
+    }
+    bench.simulator.fault(Api::Send, 1, Answer::code(500, "system.error"));
+    bench.accept("team", &firing("fire", "critical")).await;
+    bench.work_for(SECOND / 2).await;
+    bench.accept("team", &firing("smoke", "warning")).await;
+
+    bench.work_for(SECOND * 2).await;
+
+    let told = received(&bench, "cid-team==");
+    assert!(told.len() == 1 && told[0].1.contains("fire"), "its first retry is due after a second: {told:?}");
 }
 
 #[tokio::test]

@@ -156,12 +156,19 @@ impl Model {
         let (ready, heads) = (self.ready(), self.heads());
         let oldest_ready_at = ready.iter().map(|&head| self.lane[head].created_at).min();
         let soonest = heads.iter().map(|&head| self.lane[head].due).min();
+        let retries_critical =
+            |head: usize| self.lane[head].due > self.now && !self.lane[head].express && self.is_critical(head);
         let queued = |&head: &usize| self.open_of(head).filter(|(_, d)| d.state == State::Queued).count();
         Some(Waiting {
             due_at: oldest_ready_at.or(soonest)?,
             ready: ready.iter().map(queued).sum::<usize>().min(UP_TO),
             gathering: !self.gathering().is_empty(),
             critical: ready.iter().any(|&head| !self.lane[head].express && self.is_critical(head)),
+            next_critical_at: heads
+                .iter()
+                .filter(|&&head| retries_critical(head))
+                .map(|&head| self.lane[head].due)
+                .min(),
             express: self.express_ready().into_iter().map(|head| self.rank(head)).max(),
             oldest_ready_at,
         })
