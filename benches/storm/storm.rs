@@ -68,12 +68,18 @@ async fn relay(
     })
 }
 
-/// How many alerts a message accounts for: what its heading counts, `### 🔴 3 critical, 17 warning …`. No alert of the
-/// bench is told twice, so the sum must be all of them.
+/// How many alerts a message accounts for: what its heading counts, `3 critical, 17 warning` in a digest, `20 warning
+/// firing` and `20 firing (1 critical)` in one of its own. No alert of the bench is told twice, so the sum must be all.
 fn told(message: &Admitted) -> usize {
     let text = message.msg_param.get("text").and_then(Value::as_str).unwrap_or_default();
-    let words: Vec<_> = text.lines().next().unwrap_or_default().split([' ', ',']).filter(|it| !it.is_empty()).collect();
-    let counts = words.windows(2).filter(|pair| ["critical", "warning"].contains(&pair[1]));
+    // Above the heading may stand that it comes late.
+    text.lines().map(counted).find(|count| *count > 0).unwrap_or_default()
+}
+
+fn counted(line: &str) -> usize {
+    let counts = line.split('(').next().unwrap_or_default();
+    let words: Vec<_> = counts.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let counts = words.windows(2).filter(|pair| ["critical", "warning", "firing"].contains(&pair[1]));
     counts.filter_map(|pair| pair[0].parse::<usize>().ok()).sum()
 }
 
