@@ -65,7 +65,7 @@ pub struct Setting<'s> {
     pub unchanged: Unchanged,
     /// How many items of a digest are shown one by one.
     pub max_items: usize,
-    /// Whether all of it comes late, and is to say so. It is so too where all of it came before `stale_before`.
+    /// Whether all of it comes late, and is to say so.
     pub late: bool,
     /// What came before this is old: a message that tells of it beside what is fresh says since when it gathered.
     pub stale_before: Timestamp,
@@ -113,8 +113,6 @@ pub struct Made {
 /// One part is a message of its own: its worst item stands there in full, then as many of the others as fit on a line
 /// each, the worst of them in full too where there is room; the rest is counted by severity. Several are a digest.
 pub fn message(parts: &[Part<'_>], setting: &Setting<'_>, budget: usize) -> Made {
-    let is_old = !parts.is_empty() && parts.iter().all(|part| part.received_at < setting.stale_before);
-    let setting = &Setting { late: setting.late || is_old, ..*setting };
     match parts {
         [part] if !part.content.note.is_empty() => {
             let content = &alone::noted(part.content);

@@ -96,11 +96,17 @@ pub(crate) fn of<'c>(parts: &[Part<'c>], unchanged: Unchanged) -> Vec<Told<'c>> 
 
 /// What was told last of each key, by the key's first part.
 fn known<'c>(parts: &[Part<'c>]) -> HashMap<(&'c str, &'c str), &'c Seen> {
-    let (mut keys, mut known) = (HashMap::new(), HashMap::new());
+    let (mut keys, mut known): (_, HashMap<_, &Seen>) = (HashMap::new(), HashMap::new());
     for (place, part) in parts.iter().enumerate() {
         if *keys.entry(part.order_key).or_insert(place) == place {
             let seen = part.known.unwrap_or_default();
-            known.extend(seen.iter().map(|seen| ((part.order_key, seen.fingerprint.as_str()), seen)));
+            // Of alerts that share a fingerprint the first counts, as in [`crate::model::content::Content::news`].
+            for seen in seen {
+                let first = known.entry((part.order_key, seen.fingerprint.as_str())).or_insert(seen);
+                if seen.since < first.since {
+                    *first = seen;
+                }
+            }
         }
     }
     known
@@ -116,6 +122,14 @@ mod tests {
 
     fn disk(since: &str) -> ContentItem {
         ContentItem { fingerprint: "f".into(), ..alert("DiskFull", Severity::Warning, since, &[("instance", "db-1")]) }
+    }
+
+    #[test]
+    fn of_alerts_that_share_a_fingerprint_the_first_one_told_counts_as_it_does_for_what_is_new() {
+        let told: Vec<Seen> = ["03:05", "03:01", "03:09"].map(|since| Seen::from(&disk(since))).into();
+        let now = content(vec![disk("03:07")]);
+        let told_of = of(&[part(&now, "a", Some(&told))], Unchanged::Fold);
+        assert_eq!((told_of[0].unchanged, now.news(&told)), (false, Some(Severity::Warning)));
     }
 
     fn part<'c>(content: &'c Content, order_key: &'c str, known: Option<&'c [Seen]>) -> Part<'c> {

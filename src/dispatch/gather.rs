@@ -125,7 +125,7 @@ mod tests {
             gathering: false,
             critical: false,
             express: None,
-            next_critical_at: None,
+            next_urgent_at: None,
             oldest_ready_at,
         }
     }
@@ -246,7 +246,7 @@ mod tests {
         /// Something is ready.
         fn waiting()(ready in 1usize..50, since in 0i64..100, gathering: bool, critical: bool) -> Waiting {
             let oldest_ready_at = Some(at(since));
-            Waiting { due_at: at(since), ready, gathering, critical, express: None, next_critical_at: None, oldest_ready_at }
+            Waiting { due_at: at(since), ready, gathering, critical, express: None, next_urgent_at: None, oldest_ready_at }
         }
     }
 

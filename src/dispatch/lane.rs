@@ -189,14 +189,14 @@ impl Lane {
         if !pass.probe && waiting.ready == 0 && waiting.due_at > now {
             return Ok(Step::Wait(waiting.due_at));
         }
-        // Whatever the others wait for, a critical one waits for its retry only.
-        let or_critical = |until: Timestamp| waiting.next_critical_at.map_or(until, |at| until.min(at));
+        // Whatever the others wait for, what is critical or express waits for its retry only.
+        let or_urgent = |until: Timestamp| waiting.next_urgent_at.map_or(until, |at| until.min(at));
         if self.month_is_used_up(&waiting, now).await? {
-            return self.wait(&ownership, or_critical(Month::of(now).end()), now).await;
+            return self.wait(&ownership, or_urgent(Month::of(now).end()), now).await;
         }
         let take = match self.decide(&waiting, permits, &pass, now).await? {
             Ok(take) => take,
-            Err(until) => return Ok(Step::Wait(or_critical(until))),
+            Err(until) => return Ok(Step::Wait(or_urgent(until))),
         };
         if !gate.is_authorised(now) {
             return self.authorise(&ownership, &pass, now).await;
@@ -334,14 +334,18 @@ impl Lane {
             probe,
             take,
             known: digest.unchanged != Unchanged::Show,
-            begins: self.begins,
+            // Before its turn it goes because something is critical, and no other may begin.
+            begins: if self.paced.is_early(now) { Beginner::Worst } else { self.begins },
             overdue_before: self.flow.overdue_before(digest.max_wait, now),
-            stale_before: match take {
-                // It does not gather.
-                Take::Express => earlier(now, digest.stale_after),
-                Take::One | Take::OneUnlessLate | Take::Digest => self.paced.late_before(digest.stale_after, now),
-            },
+            stale_before: self.late_before(take == Take::Express, now),
         }
+    }
+
+    /// What came before this is late.
+    fn late_before(&self, express: bool, now: Timestamp) -> Timestamp {
+        let stale_after = self.manner.digest().stale_after;
+        // What is express does not gather.
+        if express { earlier(now, stale_after) } else { self.paced.late_before(stale_after, now) }
     }
 
     fn lost(&self, error: StoreError) -> StoreError {

@@ -59,16 +59,17 @@ impl Manner {
 
     /// What was claimed as one message made at `now`; `None` if there is nothing to say: nothing has changed since the
     /// message before, and the receiver does not want to hear that.
-    pub fn message<'c>(&self, claimed: &'c Claimed, now: Timestamp) -> Option<Message<'c>> {
+    pub fn message<'c>(&self, claimed: &'c Claimed, late_before: Timestamp, now: Timestamp) -> Option<Message<'c>> {
         let form = &claimed.deliveries.first()?.form;
         let parts: Vec<_> = claimed.deliveries.iter().map(part).collect();
         if parts.iter().all(|part| compose::says_nothing(part, self.digest.unchanged)) {
             return None;
         }
         let page = self.page.as_ref().map(|page| shown_at(page, &claimed.message));
-        let setting = self.setting(form, claimed.late, page.as_deref(), now);
+        let late = claimed.late || parts.iter().all(|part| part.received_at < late_before);
+        let setting = self.setting(form, late, page.as_deref(), now);
         let composed = compose::message(&parts, &setting, compose::BUDGET).composed;
-        Some(Message { composed, parts, form, late: claimed.late, page, made_at: now })
+        Some(Message { composed, parts, form, late, page, made_at: now })
     }
 
     /// The form to try next after DingTalk refused a message, if a plainer one may do: all it carries takes it.

@@ -66,6 +66,11 @@ impl Paced {
         matches!(self, Self::InTurn { at, .. } if *at <= now)
     }
 
+    /// Whether nothing may go at `now` that is not critical.
+    pub fn is_early(&self, now: Timestamp) -> bool {
+        self.until().is_some_and(|until| now < until)
+    }
+
     /// What was accepted before this is late at `now`, where that is so of what is older than `stale_after`. What gathers
     /// on purpose is not late by that: what could not have had its turn yet, and in a month that is used up nothing.
     pub fn late_before(&self, stale_after: Duration, now: Timestamp) -> Timestamp {
@@ -141,6 +146,11 @@ impl Gate {
     /// [`Gate::paced`] gave to the lane.
     pub fn went(&self, receiver: &Name, in_turn: bool, now: Timestamp) {
         self.turns.went(receiver, in_turn, now);
+    }
+
+    /// What went last from this lane goes again: if that was its turn, the turn is still its own.
+    pub fn goes_again(&self, receiver: &Name, now: Timestamp) {
+        self.turns.goes_again(receiver, now);
     }
 
     /// About when the turn of a lane that stands in line comes, if messages stay so far apart; `None`: it stands in none.

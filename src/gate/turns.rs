@@ -21,6 +21,9 @@ use crate::model::name::Name;
 /// then it stands at the end when it asks again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the place of a lane is kept whose message DingTalk did not take: it may have to cool down first.
+const COOLING: Duration = Duration::from_secs(10 * 60);
+
 /// The lanes of one organisation, as they take turns.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<Inner>);
@@ -31,6 +34,8 @@ struct Inner {
     line: VecDeque<Waiter>,
     /// When the last turn was taken.
     last: Option<Timestamp>,
+    /// Who took it, and when the one before was taken.
+    taken: Option<(Name, Option<Timestamp>)>,
 }
 
 /// A lane that waits for its turn.
@@ -46,7 +51,7 @@ struct Waiter {
 impl Turns {
     /// Nobody waits yet; the last call was made then.
     pub fn after(last: Option<Timestamp>) -> Self {
-        Self(Mutex::new(Inner { line: VecDeque::new(), last }))
+        Self(Mutex::new(Inner { last, ..Inner::default() }))
     }
 
     /// Whether it is this lane's turn at `now`, if messages are so far apart, or when to ask again. A lane that asks
@@ -78,8 +83,19 @@ impl Turns {
         let mut inner = self.inner();
         inner.line.retain(|waiting| waiting.lane != *lane);
         if in_turn {
+            inner.taken = Some((lane.clone(), inner.last));
             inner.last = Some(now);
         }
+    }
+
+    /// What this lane's last message was to tell goes again, because DingTalk took nothing of it. If it was the last turn,
+    /// it is given back: the lane stands first in the line, and keeps that place for as long as it may have to cool down.
+    pub fn goes_again(&self, lane: &Name, now: Timestamp) {
+        let mut inner = self.inner();
+        let Some((_, before)) = inner.taken.take_if(|(who, _)| who == lane) else { return };
+        inner.last = before;
+        let comes_at = later(now, COOLING);
+        inner.line.push_front(Waiter { lane: lane.clone(), comes_at, round: Duration::ZERO });
     }
 
     /// Nobody needs to wait any more.
@@ -175,6 +191,26 @@ mod tests {
         assert_eq!(turns.ask(&c, MINUTE, at(0), at(62)), Ok(()));
         turns.went(&c, true, at(62));
         assert_eq!(turns.ask(&a, MINUTE, at(0), at(122)), Ok(()), "at the end, and alone by now");
+    }
+
+    #[test]
+    fn a_turn_of_which_dingtalk_took_nothing_is_given_back_and_keeps_nobody_waiting() {
+        let (turns, [a, b, _]) = (Turns::after(Some(at(0))), names());
+        for name in [&a, &b] {
+            assert_eq!(turns.ask(name, MINUTE, at(1), at(1)), Err(at(60)));
+        }
+        turns.went(&a, true, at(60));
+        turns.goes_again(&b, at(61));
+        assert_eq!(turns.before(&a), None, "it was not the turn of b");
+        turns.goes_again(&a, at(61));
+        assert_eq!(turns.before(&a), Some((0, Some(at(0)))));
+        assert_eq!(turns.ask(&a, MINUTE, at(61), at(61)), Ok(()), "a plainer form goes at once");
+        turns.went(&a, true, at(61));
+        turns.goes_again(&a, at(62));
+        assert_eq!(turns.ask(&b, MINUTE, at(62), at(62)), Ok(()), "while it cools down, the next one goes");
+        turns.went(&b, true, at(62));
+        assert_eq!(turns.ask(&b, MINUTE, at(63), at(63)), Err(at(122)));
+        assert_eq!(turns.ask(&a, MINUTE, at(122), at(122)), Ok(()), "it has kept its place");
     }
 
     #[test]

@@ -156,6 +156,9 @@ pub struct Wait {
     pub until: Timestamp,
     /// The same for a person.
     pub reason: String,
+    /// Whether it is for a turn of the month, for which what a person or the relay itself wrote does not wait.
+    #[serde(skip)]
+    pub by_turns: bool,
 }
 
 /// What a lane that flows can wait for.

@@ -113,7 +113,8 @@ pub fn of<'l>(delivery: &Delivery, lanes: &'l [LaneView]) -> Option<&'l Wait> {
         return None;
     }
     let own = lanes.iter().find(|view| view.lane.receiver == delivery.receiver)?;
-    own.waits_for.as_ref().filter(|wait| wait.why == WaitsFor::Month)
+    let needs_no_turn = [Name::of_send().as_str(), Name::of_notices().as_str()].contains(&delivery.source.as_str());
+    own.waits_for.as_ref().filter(|wait| wait.why == WaitsFor::Month && !(wait.by_turns && needs_no_turn))
 }
 
 /// Whether its state and its pause let a lane send.
@@ -122,12 +123,13 @@ fn is_free(view: &LaneView) -> bool {
 }
 
 fn later(waiting: &Waiting) -> Wait {
-    let (why, reason) = if waiting.gathering {
+    let is_retry = waiting.next_urgent_at == Some(waiting.due_at);
+    let (why, reason) = if waiting.gathering && !is_retry {
         (WaitsFor::Company, "What waits here need not ring by itself: it goes along with the first message that goes.")
     } else {
         (WaitsFor::Retry, "What waits here was tried and waits for its next try.")
     };
-    Wait { why, until: waiting.due_at, reason: reason.to_owned() }
+    Wait { why, until: waiting.due_at, reason: reason.to_owned(), by_turns: false }
 }
 
 fn kept(budget: &Budget, used: Used, now: Timestamp) -> Wait {
@@ -136,7 +138,7 @@ fn kept(budget: &Budget, used: Used, now: Timestamp) -> Wait {
         "Held for the month: no critical news, and {calls} of {of} calls are used; what is left is kept for that. \
          It goes when the month turns, or along with a critical message before."
     );
-    Wait { why: WaitsFor::Month, until: Month::of(now).end(), reason }
+    Wait { why: WaitsFor::Month, until: Month::of(now).end(), reason, by_turns: false }
 }
 
 fn in_turn(budget: &Budget, used: Used, until: Timestamp) -> Wait {
@@ -145,5 +147,5 @@ fn in_turn(budget: &Budget, used: Used, until: Timestamp) -> Wait {
         "Held for the month: no critical news, and {calls} of {of} calls are used, which is ahead of the calendar. It goes in \
          one message when its turn comes about, or along with a critical message before."
     );
-    Wait { why: WaitsFor::Month, until, reason }
+    Wait { why: WaitsFor::Month, until, reason, by_turns: true }
 }

@@ -80,9 +80,9 @@ pub struct Waiting {
     /// Whether something is ready that is as urgent as critical, or takes what is ready before it along. What is express
     /// takes nothing along, and is not meant.
     pub critical: bool,
-    /// When the next critical one may go that waits for its retry: a lane that waits for company, for its turn or for the
+    /// When the next one may go that is critical or express and waits for its retry: a lane that waits for company, for its turn or for the
     /// month looks again then.
-    pub next_critical_at: Option<Timestamp>,
+    pub next_urgent_at: Option<Timestamp>,
     /// The worst that is express and ready; `None` if nothing is.
     pub express: Option<Severity>,
     /// When the oldest that is ready was accepted; `None` if nothing is.

@@ -268,7 +268,7 @@ impl Run {
             gathering: false,
             critical,
             express: None,
-            next_critical_at: None,
+            next_urgent_at: None,
             oldest_ready_at,
         })
     }

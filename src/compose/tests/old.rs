@@ -45,11 +45,12 @@ fn what_is_fresh_says_nothing_of_its_age_nor_what_is_late_anyhow() {
 }
 
 #[test]
-fn where_all_of_it_is_old_it_is_late_whoever_had_it_before() {
+fn where_all_of_it_is_late_that_says_its_age() {
     let contents = [content(vec![node(7)]), content(vec![node(8)])];
     let mut parts = parts(&contents);
     parts.iter_mut().for_each(|part| part.received_at = old());
-    let said = |parts: &[Part<'_>]| in_english(parts, |setting| setting.stale_before = at("02:43"));
+    let late = |setting: &mut Setting<'_>| (setting.late, setting.stale_before) = (true, at("02:43"));
+    let said = |parts: &[Part<'_>]| in_english(parts, late);
     insta::assert_snapshot!([said(&parts), said(&parts[..1])].join("\n\n=====\n\n"));
 }
 

@@ -52,7 +52,8 @@ impl Lane {
         now: Timestamp,
     ) -> Result<Step, StoreError> {
         self.held = Held::claim(ownership.clone(), &claimed, now);
-        let Some(message) = self.manner.message(&claimed, now) else {
+        let late_before = self.late_before(claimed.express, now);
+        let Some(message) = self.manner.message(&claimed, late_before, now) else {
             return self.say_nothing(ownership, &claimed, now).await;
         };
         // Not before there is something to say: a turn that is wasted makes everybody wait for one more.
@@ -64,6 +65,10 @@ impl Lane {
         let changes = self.gate.observe(pass, &self.channel, verdict, fastrand::f64(), now);
         let outcome = verdict.map_or(Outcome::Sent, |verdict| verdict.outcome);
         let plainer = verdict.and_then(|verdict| self.manner.plainer(&message, verdict));
+        if plainer.is_some() || verdict.is_some_and(|verdict| verdict.uncounted) {
+            // DingTalk took nothing, and it goes again.
+            self.gate.goes_again(&self.receiver, now);
+        }
         let next = self.next(&claimed, verdict, plainer.as_ref(), pass.probe || changes.was_down, now);
         self.tell(&claimed, verdict, outcome, &next, now);
         let ask_receipts_at = self.ask_receipts_after.map(|wait| later(now, wait));

@@ -96,16 +96,17 @@ impl Notices {
         for toll in tolls {
             let before = open.remove(&subject_of(&toll));
             if toll.count > toll.told {
-                self.toll(&toll, before.as_ref(), &known.config, to.as_ref(), now).await?;
+                let told = self.toll(&toll, before.as_ref(), &known.config, to.as_ref(), now).await;
+                told.or_else(unless_full)?;
             }
         }
         for finding in findings(&known, to.as_ref().map(|to| to.name), &apps, &lanes, now) {
             let before = open.remove(&finding.subject);
-            self.trouble(&finding, before.as_ref(), to.as_ref(), now).await?;
+            self.trouble(&finding, before.as_ref(), to.as_ref(), now).await.or_else(unless_full)?;
         }
         for before in open.into_values() {
             if !is_undecided(&known, &before.subject) {
-                self.end(before, to.as_ref(), now).await?;
+                self.end(before, to.as_ref(), now).await.or_else(unless_full)?;
             }
         }
         Ok(())
@@ -229,6 +230,15 @@ fn may_go_to_the_fallback(finding: &Finding, to: &Addressee<'_>) -> bool {
     to.settings.fallback.is_some() && !matches!(finding.trouble, Trouble::AppDown { .. })
 }
 
+/// A notice for which the queue has no place comes when there is one; the others are told, if only in the log.
+fn unless_full(error: StoreError) -> Result<(), StoreError> {
+    if error != StoreError::QueueFull {
+        return Err(error);
+    }
+    tracing::warn!("the operator cannot be told yet: the queue is full (store.max_queued)");
+    Ok(())
+}
+
 /// Nobody can be told but whoever reads the log.
 fn log(finding: &Finding, to: Option<&Addressee<'_>>) {
     let (subject, trouble) = (&finding.subject, &finding.trouble);
@@ -239,6 +249,9 @@ fn log(finding: &Finding, to: Option<&Addressee<'_>>) {
         }
         (None, Trouble::NearlyUsedUp { organisation, calls, limit, .. }) => {
             tracing::warn!(organisation, calls, limit, "the month's calls are nearly used up");
+        }
+        (None, Trouble::QueueFills { queue, .. }) => {
+            tracing::warn!(queued = queue.queued, limit = queue.limit, "the queue is nearly full (store.max_queued)");
         }
         // Whoever found it has logged it.
         (None, _) => {}

@@ -228,7 +228,7 @@ fn leave_together(work: &mut Work, deliveries: &[Standing]) -> rusqlite::Result<
 
 /// The head of a delivery's order key gives up its seat if it came later; what is left is its `tried_at`.
 fn unseat_later(conn: &Connection, delivery: &Standing) -> rusqlite::Result<Option<Option<i64>>> {
-    let sql = "update deliveries set head = 0 where receiver = ?1 and order_key = ?2 and head = 1 and seq > ?3
+    let sql = "update deliveries set head = 0, rank = urgency where receiver = ?1 and order_key = ?2 and head = 1 and seq > ?3
                returning tried_at";
     conn.prepare_cached(sql)?
         .query_row((&delivery.receiver, &delivery.order_key, delivery.seq), |row| row.get(0))

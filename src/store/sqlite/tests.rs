@@ -54,7 +54,7 @@ fn every_statement_that_runs_often_has_its_index() {
         ("how many have waited", waiting::WAITED),
         ("whether any gathers", waiting::GATHERING),
         ("whether any is critical", waiting::CRITICAL),
-        ("when the next is critical", waiting::NEXT_CRITICAL),
+        ("when the next is urgent", waiting::NEXT_URGENT),
         ("whether any is express", waiting::EXPRESS),
         ("recent attempts", views::ATTEMPTS_SINCE),
         ("who is asked for", receipts::DUE),
@@ -85,7 +85,7 @@ fn every_statement_that_runs_often_has_its_index() {
     how many have waited: CO-ROUTINE (subquery-1) | SEARCH h USING INDEX waiting (receiver=? AND rank=? AND next_attempt_at>? AND next_attempt_at<?) | SEARCH d USING INDEX open_by_urgency (receiver=? AND order_key=?) | SCAN (subquery-1)
     whether any gathers: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX gathering (receiver=? AND next_attempt_at>?)
     whether any is critical: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at<?)
-    when the next is critical: SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at>?)
+    when the next is urgent: CO-ROUTINE (subquery-2) | COMPOUND QUERY | LEFT-MOST SUBQUERY | SEARCH deliveries USING INDEX critical (receiver=? AND next_attempt_at>?) | UNION ALL | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at>?) | SEARCH (subquery-2)
     whether any is express: SCAN CONSTANT ROW | SCALAR SUBQUERY 1 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at=?) | SCALAR SUBQUERY 2 | SEARCH deliveries USING INDEX express (receiver=? AND rank=? AND next_attempt_at<?)
     recent attempts: SEARCH attempts USING COVERING INDEX attempts_of_channel (channel=? AND started_at>?)
     who is asked for: SEARCH m USING INDEX receipts_due (app=? AND ask_receipts_at>?) | SEARCH a USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 1 | SEARCH attempts USING COVERING INDEX attempts_of_message (message=?) | SEARCH d USING INTEGER PRIMARY KEY (rowid=?) | CORRELATED SCALAR SUBQUERY 2 | SEARCH message_deliveries USING PRIMARY KEY (message=?)
@@ -189,7 +189,7 @@ fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousa
             steps(&conn, claim::WAKE_EXPRESS, ("r", 2, 5, 1_000)),
             steps(&conn, claim::order::EXPRESS, ("r", 2)),
             steps(&conn, claim::NEXT_PROBE, ["r"]),
-            steps(&conn, claim::order::OF_RANK, ("r", 2, 0, i64::MAX, 1)),
+            steps(&conn, claim::order::OF_RANK, ("r", 2, 0, i64::MAX, 1, 1)),
             steps(&conn, claim::order::OVERDUE, ("r", 0, 1, 1)),
             steps(&conn, claim::order::FRESH_FROM, ("r", 0)),
             steps(&conn, claim::order::GATHERING, ("r", 1)),
@@ -202,7 +202,7 @@ fn a_claim_costs_the_same_among_a_thousand_deliveries_and_among_a_hundred_thousa
             steps(&conn, waiting::WAITED, ("r", 5, 9)),
             steps(&conn, waiting::GATHERING, ("r", 5)),
             steps(&conn, waiting::CRITICAL, ("r", 5)),
-            steps(&conn, waiting::NEXT_CRITICAL, ("r", 5)),
+            steps(&conn, waiting::NEXT_URGENT, ("r", 5)),
             steps(&conn, waiting::EXPRESS, ("r", 2, 5)),
         ]
     };

@@ -33,7 +33,7 @@ pub(super) fn waiting(
         ready: usize::try_from(ready + waited).unwrap_or(up_to),
         gathering: number(conn, GATHERING, (receiver, at))? > 0,
         critical: number(conn, CRITICAL, (receiver, at))? > 0,
-        next_critical_at: first(conn, NEXT_CRITICAL, (receiver, at))?,
+        next_urgent_at: first(conn, NEXT_URGENT, (receiver, at))?,
         express: express(conn, receiver, at)?,
         oldest_ready_at,
     }))
@@ -116,9 +116,15 @@ pub(super) const CRITICAL: &str = "
         where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at <= ?2
     )";
 
-pub(super) const NEXT_CRITICAL: &str = "
-    select min(next_attempt_at) from deliveries indexed by critical
-    where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at > ?2";
+pub(super) const NEXT_URGENT: &str = "
+    select min(at) from (
+        select min(next_attempt_at) as at from deliveries indexed by critical
+        where receiver = ?1 and express = 0 and head = 1 and state = 'queued' and rank = 2 and next_attempt_at > ?2
+        union all
+        select min(next_attempt_at) from deliveries indexed by express
+        where receiver = ?1 and express = 1 and head = 1 and state = 'queued' and rank in (2, 1, 0)
+        and next_attempt_at > ?2
+    )";
 
 pub(super) const EXPRESS: &str = "
     select exists (

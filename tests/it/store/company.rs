@@ -34,7 +34,7 @@ async fn what_is_ready_is_counted_with_what_is_behind_it_up_to_what_was_asked_fo
         gathering: false,
         critical: false,
         express: None,
-        next_critical_at: None,
+        next_urgent_at: None,
         oldest_ready_at,
     };
     assert_eq!(store.queue(at(7)).await, Some(all));
@@ -58,12 +58,12 @@ async fn what_has_waited_counts_before_any_claim_has_met_it(store: Fresh) {
         gathering: false,
         critical: false,
         express: None,
-        next_critical_at: Some(at(30)),
+        next_urgent_at: Some(at(30)),
         oldest_ready_at: None,
     };
     assert_eq!(store.queue(at(29)).await, Some(waiting));
     let oldest_ready_at = Some(at(0));
-    let ready = Waiting { due_at: at(0), ready: 2, critical: true, next_critical_at: None, oldest_ready_at, ..waiting };
+    let ready = Waiting { due_at: at(0), ready: 2, critical: true, next_urgent_at: None, oldest_ready_at, ..waiting };
     assert_eq!(store.queue(at(30)).await, Some(ready));
     store.wait("b", Info, at(31)).await;
     assert_eq!(store.queue(at(31)).await, Some(Waiting { ready: 3, ..ready }));
@@ -101,7 +101,7 @@ async fn what_gathers_is_seen_and_does_not_go_by_itself_before_its_time(store: F
         gathering: true,
         critical: false,
         express: None,
-        next_critical_at: None,
+        next_urgent_at: None,
         oldest_ready_at: None,
     };
     assert_eq!(store.queue(at(59)).await, Some(alone));
@@ -114,7 +114,7 @@ async fn what_gathers_is_seen_and_does_not_go_by_itself_before_its_time(store: F
         ready: 1,
         gathering: false,
         critical: false,
-        next_critical_at: None,
+        next_urgent_at: None,
         express: None,
         oldest_ready_at: Some(at(0)),
     };

@@ -14,6 +14,7 @@ use crate::store::{Fresh, at, event, given_up, ids, name, put_back, sent, want, 
 on_every_store!(
     it_goes_before_what_is_overdue_and_no_digest_takes_it,
     what_is_critical_goes_before_it_and_so_does_its_own_worst,
+    an_alert_waits_for_no_letter_as_bad_and_older,
     of_several_the_worst_goes_first_and_where_none_is_ready_what_comes_first,
     it_is_seen_apart_from_what_takes_others_along,
     while_it_waits_for_its_retry_the_others_go_and_then_it_does,
@@ -37,6 +38,18 @@ impl Fresh {
 
 fn express() -> Want {
     Want { take: Take::Express, ..want() }
+}
+
+async fn an_alert_waits_for_no_letter_as_bad_and_older(store: Fresh) {
+    let letter = store.express("a", Critical, at(0)).await;
+    let alert = store.wait("b", Critical, at(1)).await;
+    let ownership = store.owned_by("me").await;
+
+    let digest = store.digest(&ownership, at(2)).await.unwrap();
+    store.finish(&ownership, sent(&digest), at(2)).await.unwrap();
+
+    assert_eq!(ids(&digest), [alert]);
+    assert_eq!(ids(&store.digest(&ownership, at(3)).await.unwrap()), [letter], "and goes where nothing else does");
 }
 
 async fn it_goes_before_what_is_overdue_and_no_digest_takes_it(store: Fresh) {

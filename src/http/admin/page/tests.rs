@@ -173,7 +173,7 @@ fn a_lane_that_is_held_for_the_month_is_not_shown_as_one_that_flows() {
     let lane = lane_blocked_by("r");
     let lane = LaneView {
         lane: LaneState { state: Flow::Flowing, blocked: None, slowed_down_from: Some(30), ..lane.lane },
-        waits_for: Some(Wait { why: WaitsFor::Month, until, reason: reason.into() }),
+        waits_for: Some(Wait { why: WaitsFor::Month, until, reason: reason.into(), by_turns: true }),
         ..lane
     };
     let index = read(&html_of_index(std::slice::from_ref(&lane), &[], &[], ""));

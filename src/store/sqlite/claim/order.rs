@@ -25,6 +25,10 @@ use crate::store::sqlite::columns::millis;
 /// The ranks of a head, the worst first.
 pub(super) const RANKS: [i64; 3] = [2, 1, 0];
 
+/// Only what is not express, and whatever there is.
+const NOT_EXPRESS: i64 = 0;
+const ANY: i64 = 1;
+
 /// Whether a head is late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -77,13 +81,16 @@ impl<'w> Order<'w> {
 
     fn worst(&self) -> rusqlite::Result<Option<Beginning>> {
         let (critical, others) = RANKS.split_at(1);
-        for (class, ranks) in
-            [(Class::Fresh, critical), (Class::Late, critical), (Class::Fresh, others), (Class::Late, others)]
-        {
-            for rank in ranks.iter().filter(|rank| **rank >= self.least_rank) {
-                if let [head] = self.of_rank(class, *rank, 1)?[..] {
-                    let is_critical = *rank == RANKS[0];
-                    return Ok(Some(Beginning { head, class, is_critical, by: Beginner::Worst }));
+        // What is express goes by itself and has its own turns: here it begins only where nothing else can.
+        for express in [NOT_EXPRESS, ANY] {
+            for (class, ranks) in
+                [(Class::Fresh, critical), (Class::Late, critical), (Class::Fresh, others), (Class::Late, others)]
+            {
+                for rank in ranks.iter().filter(|rank| **rank >= self.least_rank) {
+                    if let [head] = self.of_rank(class, *rank, express, 1)?[..] {
+                        let is_critical = *rank == RANKS[0];
+                        return Ok(Some(Beginning { head, class, is_critical, by: Beginner::Worst }));
+                    }
                 }
             }
         }
@@ -94,7 +101,7 @@ impl<'w> Order<'w> {
     fn overdue(&self) -> rusqlite::Result<Option<Beginning>> {
         let mut oldest: Option<(i64, i64, i64)> = None;
         for rank in RANKS.into_iter().filter(|rank| *rank >= self.least_rank) {
-            let values = (self.receiver, rank, i64::MIN, i64::MAX, 1);
+            let values = (self.receiver, rank, i64::MIN, i64::MAX, 1, ANY);
             let first =
                 self.conn.prepare_cached(OF_RANK)?.query_row(values, |row| Ok((row.get(1)?, row.get(0)?, rank)));
             oldest = oldest.into_iter().chain(first.optional()?).min();
@@ -113,7 +120,7 @@ impl<'w> Order<'w> {
         }
         for rank in RANKS {
             if heads.len() < limit {
-                add(&mut heads, self.of_rank(beginning.class, rank, limit)?);
+                add(&mut heads, self.of_rank(beginning.class, rank, ANY, limit)?);
             }
         }
         heads.truncate(limit);
@@ -147,12 +154,12 @@ impl<'w> Order<'w> {
         self.conn.prepare_cached(OVERDUE)?.query_map(values, |row| row.get(0))?.collect()
     }
 
-    fn of_rank(&self, class: Class, rank: i64, limit: usize) -> rusqlite::Result<Vec<i64>> {
+    fn of_rank(&self, class: Class, rank: i64, express: i64, limit: usize) -> rusqlite::Result<Vec<i64>> {
         let (from, until) = match class {
             Class::Fresh => (self.fresh_from, i64::MAX),
             Class::Late => (i64::MIN, self.fresh_from),
         };
-        let values = (self.receiver, rank, from, until, count(limit));
+        let values = (self.receiver, rank, from, until, count(limit), express);
         self.conn.prepare_cached(OF_RANK)?.query_map(values, |row| row.get(0))?.collect()
     }
 }
@@ -181,7 +188,7 @@ pub(in crate::store::sqlite) const OVERDUE: &str = "
 pub(in crate::store::sqlite) const OF_RANK: &str = "
     select seq, created_at from deliveries
     where receiver = ?1 and head = 1 and state = 'queued' and next_attempt_at is null
-    and rank = ?2 and seq >= ?3 and seq < ?4
+    and rank = ?2 and seq >= ?3 and seq < ?4 and express <= ?6
     order by seq limit ?5";
 
 pub(in crate::store::sqlite) const GATHERING: &str = "

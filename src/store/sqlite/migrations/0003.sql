@@ -15,6 +15,9 @@ update deliveries set express = 1, alone = 0 where source in ('_send', '_notice'
 -- delivered could not be read.
 alter table told add column seen text;
 
+-- What was handed over was told about somebody else's alerts.
+delete from told where delivery in (select seq from deliveries where fallback_of is not null);
+
 -- What was told before this. A content of another version may say something else.
 update told set seen = (
     select json_group_array(json_object(

@@ -105,6 +105,7 @@ impl Model {
         }
         let mut heads: Vec<_> = self.ready().into_iter().filter(|&head| self.is_late(head, want) == is_late).collect();
         heads.sort_by_key(|&head| match by {
+            _ if head == begins => (None, None, head),
             Beginner::Overdue if self.is_overdue(head, want) => (None, Some(self.lane[head].created_at), head),
             Beginner::Overdue | Beginner::Worst => (Some(Reverse(self.rank(head))), None, head),
         });
@@ -116,7 +117,10 @@ impl Model {
     fn beginning(&self, want: &Want) -> Option<(usize, Beginner)> {
         let overdue = self.ready().into_iter().filter(|&head| self.is_overdue(head, want));
         let oldest = overdue.min_by_key(|&head| (self.lane[head].created_at, head));
-        let worse = |head| (!self.is_critical(head), self.is_late(head, want), Reverse(self.rank(head)), head);
+        let is_express = |head: usize| self.lane[head].express;
+        let worse = |head| {
+            (is_express(head), !self.is_critical(head), self.is_late(head, want), Reverse(self.rank(head)), head)
+        };
         let worst = self.ready().into_iter().min_by_key(|&head| worse(head));
         let oldest = oldest.filter(|_| want.begins == Beginner::Overdue);
         oldest.map(|head| (head, Beginner::Overdue)).or(worst.map(|head| (head, Beginner::Worst)))
@@ -156,19 +160,15 @@ impl Model {
         let (ready, heads) = (self.ready(), self.heads());
         let oldest_ready_at = ready.iter().map(|&head| self.lane[head].created_at).min();
         let soonest = heads.iter().map(|&head| self.lane[head].due).min();
-        let retries_critical =
-            |head: usize| self.lane[head].due > self.now && !self.lane[head].express && self.is_critical(head);
+        let retries_urgent =
+            |head: usize| self.lane[head].due > self.now && (self.lane[head].express || self.is_critical(head));
         let queued = |&head: &usize| self.open_of(head).filter(|(_, d)| d.state == State::Queued).count();
         Some(Waiting {
             due_at: oldest_ready_at.or(soonest)?,
             ready: ready.iter().map(queued).sum::<usize>().min(UP_TO),
             gathering: !self.gathering().is_empty(),
             critical: ready.iter().any(|&head| !self.lane[head].express && self.is_critical(head)),
-            next_critical_at: heads
-                .iter()
-                .filter(|&&head| retries_critical(head))
-                .map(|&head| self.lane[head].due)
-                .min(),
+            next_urgent_at: heads.iter().filter(|&&head| retries_urgent(head)).map(|&head| self.lane[head].due).min(),
             express: self.express_ready().into_iter().map(|head| self.rank(head)).max(),
             oldest_ready_at,
         })
