@@ -1,12 +1,13 @@
 //! What a long queue costs: `cargo bench --bench queue [-- DELIVERIES]` (1,000,000 unless said otherwise).
 //!
-//! It fills a store through its own `accept` and measures at 1,000 waiting deliveries and at the end what a lane does
+//! It fills two stores through their own `accept`, one with 1,000 deliveries, and measures on both in turn what a lane does
 //! before and after each call: to see what waits, to claim one, to claim a digest, to finish them. Medians of several
 //! rounds; what was claimed goes back each time, so every round meets the same queue. It ends with a failure if a claim,
 //! by itself or with the look at the queue that comes before it, is slower by more than half with the long queue, or if
 //! the process holds 64 MiB or more.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ const OF_ONE_KEY: usize = 4;
 const AT_ONCE: usize = 200;
 /// How often each thing is measured.
 const ROUNDS: usize = 15;
+/// And how often to finish a digest, which has to be replaced each time.
+const FEW_ROUNDS: usize = 5;
 /// What the process may hold, in kB.
 const MEMORY: u64 = 64 * 1024;
 
@@ -53,16 +56,23 @@ fn main() -> Done {
 
 async fn measure(long: usize) -> Done {
     let folder = tempfile::tempdir()?;
-    let store = sqlite::open(&folder.path().join("relay.db"), u64::MAX)?;
-    let ownership = store.own(&name("ops")?, "bench", Duration::from_secs(60), now()).await?.ok_or("not ours")?;
-
-    fill(&store, SHORT).await?;
-    let of_short = figures(&store, &ownership).await?;
+    let mut short = Queue::open(&folder.path().join("short.db")).await?;
+    let mut of_long = Queue::open(&folder.path().join("long.db")).await?;
+    fill(&short.store, SHORT).await?;
     let begun = Instant::now();
-    fill(&store, long - SHORT).await?;
+    fill(&of_long.store, long).await?;
     let (took, filled) = (begun.elapsed(), resident()?);
-    let of_long = figures(&store, &ownership).await?;
+    // In turn, so that whatever else the machine does is felt by both.
+    for _ in 0..ROUNDS {
+        short.round().await?;
+        of_long.round().await?;
+    }
+    for _ in 0..FEW_ROUNDS {
+        short.deliver().await?;
+        of_long.deliver().await?;
+    }
     let resident = filled.max(resident()?);
+    let (of_short, of_long) = (short.close().await, of_long.close().await);
 
     println!("{:>28} {SHORT:>12} {long:>12}", "waiting deliveries");
     let row = |what: &str, short: Duration, long: Duration| {
@@ -78,7 +88,6 @@ async fn measure(long: usize) -> Done {
     row("to finish them", of_short.finish_digest, of_long.finish_digest);
     row("to put them back", of_short.put_back_digest, of_long.put_back_digest);
     println!("accepted in {:.1} s; resident memory {:.1} MiB", took.as_secs_f64(), resident as f64 / 1024.0);
-    store.close().await;
     if one.max(both).max(digest) > 1.5 || resident >= MEMORY {
         return Err("more than 1.5 times as slow, or 64 MiB of memory or more".into());
     }
@@ -157,28 +166,46 @@ fn delivery(number: usize) -> Result<NewDelivery, Box<dyn Error>> {
     Ok(NewDelivery { id, receiver, severity: Severity::Warning, content, gather: Duration::ZERO, express: false })
 }
 
-async fn figures(store: &Arc<dyn Store>, ownership: &Ownership) -> Result<Figures, Box<dyn Error>> {
-    let mut rounds: [Vec<Duration>; 6] = Default::default();
-    for _ in 0..ROUNDS {
-        let receiver = name("oncall")?;
+/// A store with its queue, and what was measured on it.
+struct Queue {
+    store: Arc<dyn Store>,
+    ownership: Ownership,
+    rounds: [Vec<Duration>; 6],
+}
+
+impl Queue {
+    async fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let store = sqlite::open(path, u64::MAX)?;
+        let ownership = store.own(&name("ops")?, "bench", Duration::from_secs(600), now()).await?.ok_or("not ours")?;
+        Ok(Self { store, ownership, rounds: Default::default() })
+    }
+
+    async fn round(&mut self) -> Done {
+        let (store, rounds, receiver) = (&self.store, &mut self.rounds, name("oncall")?);
         rounds[0].push(timed(async || store.waiting(&receiver, 20, now()).await.map(drop)).await?);
-        let (claim, one) = claimed(store, ownership, Take::One).await?;
+        let (claim, one) = claimed(store, &self.ownership, Take::One).await?;
         rounds[1].push(claim);
-        rounds[2].push(finished(store, ownership, &one, &Next::Delivered).await?);
+        rounds[2].push(finished(store, &self.ownership, &one, &Next::Delivered).await?);
         fill(store, one.deliveries.len()).await?;
-        let (claim, digest) = claimed(store, ownership, Take::Digest).await?;
+        let (claim, digest) = claimed(store, &self.ownership, Take::Digest).await?;
         rounds[3].push(claim);
         let again = Next::Queued { at: now(), counted: false, possibly_duplicate: false };
-        rounds[5].push(finished(store, ownership, &digest, &again).await?);
+        rounds[5].push(finished(store, &self.ownership, &digest, &again).await?);
+        Ok(())
     }
-    // Delivered at last, and replaced by as many, so that the queue is as long as before.
-    for _ in 0..3 {
-        let (_, digest) = claimed(store, ownership, Take::Digest).await?;
-        rounds[4].push(finished(store, ownership, &digest, &Next::Delivered).await?);
-        fill(store, digest.deliveries.len()).await?;
+
+    /// Delivered at last, and replaced by as many, so that the queue is as long as before.
+    async fn deliver(&mut self) -> Done {
+        let (_, digest) = claimed(&self.store, &self.ownership, Take::Digest).await?;
+        self.rounds[4].push(finished(&self.store, &self.ownership, &digest, &Next::Delivered).await?);
+        fill(&self.store, digest.deliveries.len()).await
     }
-    let [see, claim_one, finish_one, claim_digest, finish_digest, put_back_digest] = rounds.map(median);
-    Ok(Figures { see, claim_one, finish_one, claim_digest, finish_digest, put_back_digest })
+
+    async fn close(self) -> Figures {
+        self.store.close().await;
+        let [see, claim_one, finish_one, claim_digest, finish_digest, put_back_digest] = self.rounds.map(median);
+        Figures { see, claim_one, finish_one, claim_digest, finish_digest, put_back_digest }
+    }
 }
 
 fn median(mut rounds: Vec<Duration>) -> Duration {
